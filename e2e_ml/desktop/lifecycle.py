@@ -1,0 +1,26 @@
+"""The window's copy of the lifecycle: one graph snapshot, replaced whole when the collectors bring news.
+
+Panels read it on the UI thread and never wait: a snapshot is in memory and immutable.
+"""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QObject, Signal
+
+from e2e_ml.lineage.graph import Graph
+
+
+class Lifecycle(QObject):
+    changed = Signal()
+
+    def __init__(self, graph: Graph | None = None, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._graph = graph or Graph()
+
+    @property
+    def graph(self) -> Graph:
+        return self._graph
+
+    def replace(self, graph: Graph) -> None:
+        self._graph = graph
+        self.changed.emit()

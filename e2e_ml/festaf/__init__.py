@@ -1,0 +1,1 @@
+"""festaf, the feature store on Airflow. Importing it loads no Qt, no Airflow and no MLflow."""

@@ -1,0 +1,192 @@
+"""The registry's records, as they stand in `registry.json`: definitions as data, neutral of language and of engine.
+
+Nothing here computes. `schema_version` changes when a reader of the old form would misread the new one.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA_VERSION = 1
+
+DataType = Literal["bool", "int32", "int64", "float32", "float64", "string", "date", "timestamp"]
+
+
+class Record(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Owner(Record):
+    name: str
+    email: str | None = None
+
+
+class Source(Record):
+    """Where a view's rows come from. `uri` is relative to the project folder unless it names a scheme."""
+
+    name: str
+    format: Literal["csv", "parquet", "delta"]
+    uri: str
+    timezone: str | None = None  # the zone of naive times in it; None: naive times are refused
+
+
+class TaskRef(Record):
+    """An existing DAG's task that makes a view."""
+
+    dag_id: str
+    task_id: str
+
+
+class Constraint(Record):
+    rule: Literal["required", "lower_bound", "upper_bound", "accepted_values"]
+    value: Any = None
+
+    # `accepted_values` holds a list; `required` holds nothing; the bounds hold a number, both ends in.
+
+
+class Feature(Record):
+    name: str
+    dtype: DataType
+    description: str = ""
+    expression: dict[str, Any] | None = None  # the expression tree; None: a column of the source as it is
+    code: str | None = None  # the expression as readable Python, for people
+    inputs: tuple[str, ...] = ()  # the columns and features of the same view that the expression reads
+    fill_null: Any = None
+    constraints: tuple[Constraint, ...] = ()
+    tags: tuple[str, ...] = ()
+    first_seen: datetime  # when it was first applied; kept over later applies
+    changed_at: datetime  # when its definition last changed
+    hidden: bool = False  # an intermediate expression without a name of its own
+
+
+class Key(Record):
+    """An entity as a view uses it: the key column."""
+
+    name: str
+    dtype: DataType
+    description: str = ""
+
+
+class FeatureView(Record):
+    name: str
+    description: str = ""
+    purpose: str = ""
+    owner: Owner | None = None
+    source: Source
+    entities: tuple[Key, ...]
+    event_time: str | None = None  # the column; None: a view without timestamps
+    created_time: str | None = None
+    ttl_seconds: float | None = None
+    schedule: str | None = None  # cron or preset; festaf makes the DAG
+    start: datetime | None = None  # the start of its first data interval
+    produced_by: TaskRef | None = None
+    features: tuple[Feature, ...]
+    tags: tuple[str, ...] = ()
+    module: str = ""  # the module it was defined in, for people; never imported to use the store
+    first_seen: datetime
+    changed_at: datetime
+    version: int = 1  # counts the changes of this view's definition
+
+    def feature(self, name: str) -> Feature:
+        """The feature called `name`. Raises KeyError."""
+        return next(f for f in self.features if f.name == name) if self.has(name) else _missing(self.name, name)
+
+    def has(self, name: str) -> bool:
+        return any(f.name == name for f in self.features)
+
+
+def _missing(view: str, name: str) -> Feature:
+    raise KeyError(f"{view}.{name}")
+
+
+class Target(Record):
+    """What a model learns to predict: an expression over one view."""
+
+    view: str
+    feature: str  # a feature of that view, hidden where the expression was written in the service
+    code: str
+
+
+class FeatureService(Record):
+    name: str
+    description: str = ""
+    purpose: str = ""
+    owner: Owner | None = None
+    features: tuple[str, ...]  # full names, "hourly_weather.temp", in order
+    target: Target | None = None
+    tags: tuple[str, ...] = ()
+    first_seen: datetime
+    changed_at: datetime
+    version: int = 1
+
+
+class Change(Record):
+    """One line of a plan and of the history."""
+
+    action: Literal["add", "change", "remove"]
+    kind: Literal["feature view", "feature", "feature service"]
+    name: str  # full name
+    details: tuple[str, ...] = ()  # "expression: temp <= 32 -> temp <= 30"
+    impact: tuple[str, ...] = ()  # full names of services (and features) that stand on it
+
+
+class Applied(Record):
+    """One apply, newest last in the history."""
+
+    version: int
+    at: datetime
+    by: str
+    commit: str | None = None
+    changes: tuple[Change, ...]
+
+
+class Registry(Record):
+    schema_version: int = SCHEMA_VERSION
+    project: str
+    version: int = 0  # counts applies; a writer that read an older one is refused
+    views: tuple[FeatureView, ...] = ()
+    services: tuple[FeatureService, ...] = ()
+    history: tuple[Applied, ...] = ()
+
+
+# --- answers -----------------------------------------------------------------------------------------------------
+
+
+class ViewStats(Record):
+    """What is known of a view's stored rows."""
+
+    rows: int = 0
+    newest_event: datetime | None = None
+    last_written: datetime | None = None
+
+
+class Explanation(Record):
+    """The five answers about a feature or a view."""
+
+    name: str  # full name
+    kind: Literal["feature view", "feature", "feature service"]
+    dtype: DataType | None = None
+    # who
+    owner: Owner | None = None
+    # what
+    description: str = ""
+    source: Source | None = None
+    inputs: tuple[str, ...] = ()  # the source's columns it comes from, in the end
+    # when
+    first_seen: datetime
+    changed_at: datetime
+    schedule: str | None = None
+    newest_event: datetime | None = None
+    last_written: datetime | None = None
+    # how
+    code: str | None = None
+    expression: dict[str, Any] | None = None
+    constraints: tuple[Constraint, ...] = ()
+    dag_id: str | None = None
+    task_id: str | None = None
+    # why
+    purpose: str = ""
+    used_by: tuple[str, ...] = Field(default=(), description="feature services and features of other views")
