@@ -82,6 +82,7 @@ class FeatureView(Record):
     ttl_seconds: float | None = None
     schedule: str | None = None  # cron or preset; festaf makes the DAG
     start: datetime | None = None  # the start of its first data interval
+    end: datetime | None = None  # the end of its last one; None: it goes on
     produced_by: TaskRef | None = None
     features: tuple[Feature, ...]
     tags: tuple[str, ...] = ()
