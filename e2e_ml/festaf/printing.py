@@ -1,0 +1,87 @@
+"""An expression as the Python that a person would have written, with no more parentheses than it needs."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, datetime, timedelta
+
+from e2e_ml.festaf.expression import Apply, Cast, Column, Expression, Literal, Scalar, Window
+from e2e_ml.festaf.operations import OPERATIONS
+
+# Python's own precedence, loosest first. Comparisons chain in Python, so that their operands must bind more tightly.
+_COMPARISON, _OR, _AND, _SUM, _PRODUCT, _UNARY, _ATOM = range(7)
+_PRECEDENCE = {
+    "==": _COMPARISON, "!=": _COMPARISON, "<": _COMPARISON, "<=": _COMPARISON, ">": _COMPARISON, ">=": _COMPARISON,
+    "|": _OR, "&": _AND, "+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT, "//": _PRODUCT, "%": _PRODUCT,
+}  # fmt: skip
+
+_CLASS_NAMES = {
+    "bool": "Bool", "int32": "Int32", "int64": "Int64", "float32": "Float32", "float64": "Float64",
+    "string": "String", "date": "Date", "timestamp": "Timestamp",
+}  # fmt: skip
+
+
+def to_python(expression: Expression) -> str:
+    """The expression as Python: `(wind_speed > 25) & (visib < 3)`."""
+    return _print(expression)[0]
+
+
+def _print(expression: Expression) -> tuple[str, int]:
+    """The text, and how tightly its outermost operator binds."""
+    match expression:
+        case Column(name):
+            return name, _ATOM
+        case Literal(value):
+            negative = isinstance(value, int | float) and str(value).startswith("-")
+            return print_value(value), _UNARY if negative else _ATOM
+        case Cast(arg, dtype):
+            return f"{_receiver(arg)}.cast(fs.{_CLASS_NAMES[dtype]})", _ATOM
+        case Window(arg, aggregate, width):
+            return f"{_receiver(arg)}.{aggregate}().over({print_value(width)})", _ATOM
+        case Apply(op, args):
+            operation = OPERATIONS[op]
+            if operation.form == "infix":
+                mine = _PRECEDENCE[operation.symbol]
+                left = _within(args[0], mine + (mine == _COMPARISON))
+                right = _within(args[1], mine + 1)
+                return f"{left} {operation.symbol} {right}", mine
+            if operation.form == "prefix":
+                # -(3) is an operation on a constant, -3 a constant.
+                constant = isinstance(args[0], Literal)
+                inner = f"({_print(args[0])[0]})" if constant else _within(args[0], _UNARY)
+                return f"{operation.symbol}{inner}", _UNARY
+            rest = [_print(arg)[0] for arg in args[1:]]
+            given = f"[{', '.join(rest)}]" if operation.most is None else ", ".join(rest)
+            return f"{_receiver(args[0])}.{operation.symbol}({given})", _ATOM
+
+
+def _within(expression: Expression, least: int) -> str:
+    text, precedence = _print(expression)
+    return text if precedence >= least else f"({text})"
+
+
+def _receiver(expression: Expression) -> str:
+    """What stands before the dot of a method: a constant would read as a decimal point there."""
+    return f"({_print(expression)[0]})" if isinstance(expression, Literal) else _within(expression, _ATOM)
+
+
+def print_value(value: Scalar | timedelta) -> str:
+    """A constant or a width as Python."""
+    match value:
+        case str():
+            return json.dumps(value, ensure_ascii=False)
+        case datetime():
+            parts = [value.year, value.month, value.day, value.hour, value.minute, value.second, value.microsecond]
+            while len(parts) > 3 and not parts[-1]:
+                parts.pop()
+            return f"datetime({', '.join(map(str, parts))}, tzinfo=UTC)"
+        case date():
+            return f"date({value.year}, {value.month}, {value.day})"
+        case timedelta():
+            hours, rest = divmod(value.seconds, 3600)
+            minutes, seconds = divmod(rest, 60)
+            parts = {"days": value.days, "hours": hours, "minutes": minutes, "seconds": seconds}
+            parts["microseconds"] = value.microseconds
+            return f"timedelta({', '.join(f'{unit}={count}' for unit, count in parts.items() if count)})"
+        case _:
+            return repr(value)
