@@ -154,10 +154,11 @@ def _earlier(run_id: str) -> list[Mapping[str, Any]]:
 
 def _log_input(frame: Any, source: str, name: str, target: str | None) -> None:
     import mlflow
+    from mlflow import data
 
     from e2e_ml.lineage.dataset_source import AssetSource
 
-    library: Any = mlflow.data  # its builders carry no types
+    library: Any = data  # its builders carry no types
     kind = type(frame).__module__.partition(".")[0]
     if kind == "pyarrow":
         import polars as pl
