@@ -1,1 +1,55 @@
-"""festaf, the feature store on Airflow. Importing it loads no Qt, no Airflow and no MLflow."""
+"""festaf, the feature store on Airflow. Importing it loads no Qt, no Airflow and no MLflow, and no dataframe engine.
+
+    from e2e_ml import festaf as fs
+
+Definitions are written with what stands here; `FeatureStore` plans, applies and serves them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from e2e_ml.festaf.columns import Column
+from e2e_ml.festaf.definitions import FeatureService, FeatureView, Owner, Source, Task, csv, delta, parquet
+from e2e_ml.festaf.errors import FeatureStoreError
+from e2e_ml.festaf.places import DefinitionError
+from e2e_ml.festaf.roles import CreatedTime, Entity, EventTime
+from e2e_ml.festaf.types import Bool, Date, Float32, Float64, Int32, Int64, String, Timestamp
+
+if TYPE_CHECKING:
+    from e2e_ml.festaf.store import FeatureStore
+
+__all__ = [
+    "Bool",
+    "Column",
+    "CreatedTime",
+    "Date",
+    "DefinitionError",
+    "Entity",
+    "EventTime",
+    "FeatureService",
+    "FeatureStore",
+    "FeatureStoreError",
+    "FeatureView",
+    "Float32",
+    "Float64",
+    "Int32",
+    "Int64",
+    "Owner",
+    "Source",
+    "String",
+    "Task",
+    "Timestamp",
+    "csv",
+    "delta",
+    "parquet",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # The store needs the engines; a module of definitions does not.
+    if name == "FeatureStore":
+        from e2e_ml.festaf.store import FeatureStore
+
+        return FeatureStore
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

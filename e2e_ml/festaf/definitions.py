@@ -1,0 +1,122 @@
+"""What a person writes: feature views and feature services as classes, and the values that stand in them.
+
+A class is read and checked when it is complete, and kept as a record; nothing runs and nothing is opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import ClassVar
+from typing import Literal as OneOf
+from zoneinfo import available_timezones
+
+from e2e_ml.festaf import model
+from e2e_ml.festaf.columns import Column
+from e2e_ml.festaf.places import refuse
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who answers for it: a person or a team, and where to write to them."""
+
+    name: str
+    email: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """An existing DAG's task that makes a view."""
+
+    dag_id: str
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where rows come from. Make it with `csv`, `parquet` or `delta`."""
+
+    format: OneOf["csv", "parquet", "delta"]
+    uri: str
+    timezone: str | None
+    name: str
+
+
+def csv(path: str, *, timezone: str | None = None, name: str | None = None) -> Source:
+    """A CSV file with a header. See `parquet`."""
+    return _source("csv", path, timezone, name)
+
+
+def parquet(path: str, *, timezone: str | None = None, name: str | None = None) -> Source:
+    """A Parquet file, or several by a pattern such as `data/*.parquet`.
+
+    `path` is relative to the project folder, or has a scheme. `timezone` is the zone of times that name none; without
+    it they are refused. `name` is what people call the source: the file's own name unless said.
+    """
+    return _source("parquet", path, timezone, name)
+
+
+def delta(path: str, *, timezone: str | None = None, name: str | None = None) -> Source:
+    """A Delta Lake table. See `parquet`."""
+    return _source("delta", path, timezone, name)
+
+
+def _source(format_: OneOf["csv", "parquet", "delta"], path: str, timezone: str | None, name: str | None) -> Source:
+    if not str(path).strip():
+        raise refuse(f'a source needs a path, such as fs.{format_}("data/weather").')
+    if timezone is not None and timezone not in available_timezones():
+        raise refuse(f"there is no time zone {timezone!r}. A zone is called like America/New_York.")
+    return Source(format_, str(path), timezone, name or Path(str(path).rstrip("/*")).name.split(".")[0] or format_)
+
+
+class FeatureView:
+    """A group of features with one source and one key. Subclass it; the docstring says what it holds.
+
+    `source` and at least one `fs.Entity` are needed, all else is optional: `owner` (who), `purpose` (why), `schedule`
+    (cron or preset: festaf makes the DAG) or `produced_by` (an existing DAG's task does), `start` and `end` (the start
+    of the first data interval and the end of the last one, aware), `ttl` (how long a row counts), `tags`.
+    """
+
+    source: ClassVar[Source]
+    owner: ClassVar[Owner | None] = None
+    purpose: ClassVar[str] = ""
+    schedule: ClassVar[str | None] = None
+    start: ClassVar[datetime | None] = None
+    end: ClassVar[datetime | None] = None
+    produced_by: ClassVar[Task | None] = None
+    ttl: ClassVar[timedelta | None] = None
+    tags: ClassVar[Sequence[str]] = ()
+
+    __record__: ClassVar[model.FeatureView]
+
+    def __init_subclass__(cls) -> None:
+        from e2e_ml.festaf.compiling import view_record
+
+        cls.__record__ = view_record(cls)
+
+
+class FeatureService:
+    """What one model needs, and so its contract: `features` in order and, for a supervised model, the `target`.
+
+    A target is a feature, or an expression over one view's columns, such as `Flights.arr_delay > 15`.
+    """
+
+    features: ClassVar[Sequence[Column]] = ()
+    target: ClassVar[Column | None] = None
+    owner: ClassVar[Owner | None] = None
+    purpose: ClassVar[str] = ""
+    tags: ClassVar[Sequence[str]] = ()
+
+    __record__: ClassVar[model.FeatureService]
+    __target__: ClassVar[model.Feature | None]  # the hidden feature of a target that was written here
+
+    def __init_subclass__(cls) -> None:
+        from e2e_ml.festaf.compiling import service_record
+
+        cls.__record__, cls.__target__ = service_record(cls)
+
+
+Definitions = ModuleType | Iterable[type[FeatureView] | type[FeatureService]]

@@ -1,0 +1,39 @@
+"""How things of the feature store are called: views, features, their columns in an answer, their DAGs."""
+
+from __future__ import annotations
+
+import re
+
+from e2e_ml.festaf import model
+
+
+def snake_case(name: str) -> str:
+    """A class name as the name of a view or service: `HourlyWeather` -> `hourly_weather`, `HTTPLog2` -> `http_log2`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def name_of(thing: type | str) -> str:
+    """The name of a view or service, from its class; a name stays as it is."""
+    return thing if isinstance(thing, str) else snake_case(thing.__name__)
+
+
+def answer_column(view: str, feature: str) -> str:
+    """A feature's column in an answer: `hourly_weather__temp`. No view's or feature's name holds a `__`."""
+    return f"{view}__{feature}"
+
+
+def target_name(service: str) -> str:
+    """The hidden feature that holds a target that was written in its service."""
+    return f"{service}__target"
+
+
+def dag_id(project: str, view: model.FeatureView) -> str | None:
+    """The DAG that makes the view: festaf's own where it has a schedule, the one it names, or None."""
+    if view.produced_by is not None:
+        return view.produced_by.dag_id
+    return f"festaf.{project}.{view.name}" if view.schedule is not None else None
+
+
+def project_name(folder_name: str) -> str:
+    """A project's name from its folder's: letters, digits, `-` and `_`, so that it can stand in DAG ids and URIs."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", folder_name).strip("-") or "project"
