@@ -1,0 +1,395 @@
+"""Who, what, when, how and why: the five answers about anything in the lifecycle, as lines of text with links.
+
+Pure, no Qt. A question that the facts leave open gets a quiet sentence that says how to answer it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from e2e_ml.desktop.panels import signs, tree, words
+from e2e_ml.desktop.panels.uses import uses
+from e2e_ml.lineage.graph import Graph, Node, Relation
+from e2e_ml.refs import Kind, Ref, experiment, feature, registered_model, source
+
+QUESTIONS = ("Who", "What", "When", "How", "Why")
+_LISTED = 6  # links in one line, then "and 4 more"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    text: str
+    ref: Ref | None = None  # a link
+    dim: bool = False
+    tip: str = ""  # the exact time or the whole name
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    question: str
+    lines: tuple[tuple[Span, ...], ...]
+    code: str = ""
+
+    @property
+    def text(self) -> str:
+        """What a person reads, without the code."""
+        return "\n".join("".join(span.text for span in line) for line in self.lines)
+
+
+Lines = list[tuple[Span, ...]]
+
+
+def five_answers(graph: Graph, ref: Ref, now: datetime) -> tuple[Answer, ...]:
+    """The answers about `ref`, in the order of `QUESTIONS`; a thing that is not in the graph yet has what its name says."""
+    node = graph.get(ref) or Node(ref)
+    about = _About(graph, node, now)
+    lines = (about.who(), about.what(), about.when(), about.how(), about.why())
+    code = {"How": about.code()}
+    return tuple(
+        Answer(question, tuple(said), code.get(question, "")) for question, said in zip(QUESTIONS, lines, strict=True)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _About:
+    graph: Graph
+    node: Node
+    now: datetime
+
+    @property
+    def kind(self) -> Kind:
+        return self.node.ref.kind
+
+    # Who.
+
+    def who(self) -> Lines:
+        for node in self._owners():
+            if owner := node.facts.get("owner") or node.facts.get("user") or node.facts.get("applied_by"):
+                said = [Span(str(owner))]
+                if node is not self.node:
+                    said += [Span(f", {_role(node)} ", dim=True), _link(node)]
+                email = node.facts.get("owner_email")
+                return [tuple(said), *(((Span(str(email), dim=True),),) if email else ())]
+        return [_quiet("Nobody is named. Set owner= in the definition, or the DAG's owner.")]
+
+    def _owners(self) -> Iterable[Node]:
+        yield self.node
+        if parent := self.node.ref.parent:
+            yield self.graph.get(parent) or Node(parent)
+        match self.kind:
+            case Kind.SOURCE | Kind.ENTITY:
+                yield from self._down(Kind.FEATURE_VIEW)
+            case Kind.MODEL_VERSION:
+                yield from self._up(Kind.RUN)
+            case Kind.REGISTERED_MODEL:
+                for version in self._up(Kind.MODEL_VERSION):
+                    yield from _nodes(self.graph, (e.upstream for e in self.graph.upstream(version.ref)), Kind.RUN)
+            case _:
+                yield from self._up(Kind.DAG)
+
+    # What.
+
+    def what(self) -> Lines:
+        facts = self.node.facts
+        lines: Lines = []
+        if text := facts.get("description"):
+            lines.append((Span(words.first_sentence(str(text)), tip=str(text)),))
+        match self.kind:
+            case Kind.FEATURE | Kind.FEATURE_VIEW:
+                lines.append(self._from_source())
+            case Kind.FEATURE_SERVICE:
+                n, views = (
+                    len(facts.get("features") or ()),
+                    len({str(f).split(".")[0] for f in _list(facts, "features")}),
+                )
+                lines.append((Span(f"{words.count(n, 'feature')} of {words.count(views, 'view')}"),))
+            case Kind.SOURCE:
+                columns = _list(facts, "columns")
+                more = f" · {words.count(len(columns), 'column')}" if columns else ""
+                lines.append(
+                    (Span(str(facts.get("uri") or self.node.title), tip=", ".join(columns)), Span(more, dim=True))
+                )
+            case Kind.ENTITY:
+                lines.append((Span("The key of ", dim=True), *_links(self._down(Kind.FEATURE_VIEW))))
+            case Kind.DAG:
+                tags = _list(facts, "tags")
+                lines.append((Span("Makes ", dim=True), *self._made()))
+                if tags:
+                    lines.append((Span("tagged " + ", ".join(tags), dim=True),))
+            case Kind.DAG_RUN | Kind.TASK | Kind.TASK_INSTANCE:
+                parent = self.node.ref.parent
+                lines.append((Span(f"A {self.kind} of ", dim=True), *((_link(Node(parent)),) if parent else ())))
+            case Kind.RUN:
+                lines.append((Span("A training run of ", dim=True), self._experiment()))
+            case Kind.MODEL_VERSION:
+                model = registered_model(self.node.ref.instance, self.node.ref.keys[0])
+                names = ", ".join(tree.aliases(self.graph, self.node))
+                lines.append((Span(f"Version {self.node.ref.name} of ", dim=True), _link(Node(model)),
+                              *((Span(f", {names}"),) if names else ())))  # fmt: skip
+            case Kind.REGISTERED_MODEL:
+                versions = self._up(Kind.MODEL_VERSION)
+                lines.append((Span(words.count(len(versions), "version")),))
+            case Kind.EXPERIMENT:
+                lines.append((Span(words.count(len(self._down(Kind.RUN)), "run")),))
+            case _:
+                pass
+        return [line for line in lines if line] or [_quiet("No description. Add one where it is defined.")]
+
+    def _from_source(self) -> tuple[Span, ...]:
+        facts, ref = self.node.facts, self.node.ref
+        name = facts.get("source")
+        if not name:
+            return ()
+        where = self.graph.get(source(ref.instance, str(name)))
+        shown = str(where.facts.get("uri", name)).rsplit("/", 1)[-1] if where else str(name)
+        said = [
+            Span("from ", dim=True),
+            Span(shown, where.ref if where else None, tip=str(where.facts.get("uri") or "") if where else ""),
+        ]
+        if self.kind is Kind.FEATURE and (inputs := _list(facts, "inputs")):
+            said.append(Span(": ", dim=True))
+            refs = [feature(ref.instance, ref.keys[0], i) for i in inputs]
+            known = [Span(i, r) if r in self.graph and r != ref else Span(i) for i, r in zip(inputs, refs, strict=True)]
+            said += _joined(known)
+        elif entities := _list(facts, "entities"):
+            said.append(Span(f" · one row per {' and '.join(entities)}", dim=True))
+        return tuple(said)
+
+    def _made(self) -> tuple[Span, ...]:
+        relations = (Relation.PRODUCES, Relation.STARTED)
+        made = [e.downstream for e in self.graph.downstream(self.node.ref) if e.relation in relations]
+        nodes = [n for ref in made if (n := self.graph.get(ref)) and ref.kind is not Kind.ASSET]
+        return _links(nodes) or (Span("nothing that is known here", dim=True),)
+
+    def _experiment(self) -> Span:
+        facts = self.node.facts
+        name, id_ = facts.get("experiment"), facts.get("experiment_id")
+        ref = experiment(self.node.ref.instance, str(id_)) if id_ else None
+        return Span(str(name or id_ or "an experiment"), ref)
+
+    # When.
+
+    def when(self) -> Lines:
+        facts, lines = self.node.facts, list[tuple[Span, ...]]()
+        match self.kind:
+            case Kind.DAG:
+                lines.append(self._times(("", words.schedule(facts.get("schedule"))), ("last run", facts.get("last_run")),
+                                         ("next run", facts.get("next_run"))))  # fmt: skip
+            case Kind.DAG_RUN | Kind.RUN | Kind.TASK_INSTANCE:
+                entry = {**self._recent_entry(), **facts}
+                lines.append(self._times(("started", entry.get("start")), ("", _took(entry))))
+                lines.append(self._interval(entry))
+            case Kind.FEATURE | Kind.FEATURE_VIEW | Kind.FEATURE_SERVICE:
+                lines.append(self._times(("since", facts.get("first_seen")), ("written", facts.get("last_written"))))
+                dag = signs.producer(self.graph, self.node.ref)
+                due = dag.facts.get("next_run") if dag else None
+                lines.append(self._times(("", words.schedule(facts.get("schedule"))), ("next run", due),
+                                         ("newest row", facts.get("newest_event"))))  # fmt: skip
+            case Kind.MODEL_VERSION:
+                lines.append(self._times(("registered", facts.get("created"))))
+            case Kind.PROJECT:
+                lines.append(self._times(("applied", facts.get("applied_at"))))
+            case _:
+                lines.append(self._newest_below())
+        return [line for line in lines if line] or [_quiet("No time is known.")]
+
+    def _times(self, *parts: tuple[str, Any]) -> tuple[Span, ...]:
+        said: list[Span] = []
+        for word, value in parts:
+            if not value:
+                continue
+            if said:
+                said.append(Span(" · ", dim=True))
+            at = words.moment(value)
+            if at is None:
+                said.append(Span(f"{word} {value}".strip()))
+                continue
+            if word:
+                said.append(Span(f"{word} ", dim=True))
+            told = words.day(at, self.now) if word == "since" else words.relative(at, self.now)
+            said.append(Span(told, tip=words.exact(at)))
+        return tuple(said)
+
+    def _recent_entry(self) -> dict[str, Any]:
+        parent = self.graph.get(self.node.ref.parent) if self.node.ref.parent else None
+        entries: Sequence[dict[str, Any]] = parent.facts.get("recent", ()) if parent else ()
+        return next((dict(entry) for entry in entries if entry.get("run_id") == self.node.ref.name), {})
+
+    def _interval(self, entry: dict[str, Any]) -> tuple[Span, ...]:
+        start, end = words.moment(entry.get("interval_start")), words.moment(entry.get("interval_end"))
+        if start is None or end is None:
+            return ()
+        tip = f"{words.exact(start)} to {words.exact(end)}"
+        return (Span("data of ", dim=True), Span(words.interval(start, end, self.now), tip=tip))
+
+    def _newest_below(self) -> tuple[Span, ...]:
+        found: list[str] = []
+        for ref in self.graph.walk(self.node.ref, down=True, depth=2):
+            if below := self.graph.get(ref):
+                found += [str(v) for k in ("last_written", "start") if (v := below.facts.get(k))]
+        return self._times(("last used", max(found, default=None)))
+
+    # How.
+
+    def how(self) -> Lines:
+        facts, lines = self.node.facts, list[tuple[Span, ...]]()
+        match self.kind:
+            case Kind.FEATURE:
+                if not facts.get("expression"):
+                    lines.append((Span("A column of the source, as it is"),))
+                if constraints := _list(facts, "constraints"):
+                    lines.append((Span(", ".join(constraints), dim=True),))
+            case Kind.FEATURE_VIEW:
+                features = self._down(Kind.FEATURE)
+                lines.append((Span(f"{words.count(len(features), 'feature')}: ", dim=True), *_links(features)))
+            case Kind.FEATURE_SERVICE:
+                lines.append(_links(self._up(Kind.FEATURE)))
+            case Kind.SOURCE | Kind.ENTITY:
+                lines.append((Span("Read by ", dim=True), *_links(self._down(Kind.FEATURE_VIEW))))
+            case Kind.RUN:
+                lines += self._run_inputs()
+                params = facts.get("params") or {}
+                text = ", ".join(f"{k} = {v}" for k, v in list(params.items())[:_LISTED])
+                lines.append(
+                    (Span(text, dim=True, tip=", ".join(f"{k} = {v}" for k, v in params.items())),) if text else ()
+                )
+            case Kind.MODEL_VERSION:
+                runs = self._up(Kind.RUN)
+                lines.append((Span("Trained by ", dim=True), *_links(runs)) if runs else ())
+                for run in runs:
+                    lines += _About(self.graph, run, self.now)._run_inputs()
+            case Kind.REGISTERED_MODEL:
+                lines.append((Span("Versions ", dim=True), *_links(self._up(Kind.MODEL_VERSION))))
+            case Kind.DAG_RUN:
+                kind = facts.get("run_type") or self.node.ref.name.partition("__")[0]
+                lines.append((Span(f"Begun as {str(kind).replace('_', ' ')}"),))
+            case Kind.DAG:
+                up = [n for n in self._up(Kind.ASSET)]
+                lines.append((Span("Begun by the schedule" if not up else "Begun by assets: "), *_links(up)))
+            case _:
+                pass
+        return [line for line in lines if line] or ([] if self.code() else [_quiet("Not told by its service.")])
+
+    def _run_inputs(self) -> Lines:
+        ref = self.node.ref
+        fed = [e.upstream for e in self.graph.upstream(ref) if e.relation is Relation.TRAINS]
+        started = [e.upstream for e in self.graph.upstream(ref) if e.relation is Relation.STARTED]
+        lines: Lines = []
+        if fed:
+            lines.append((Span("Learned from ", dim=True), *_links(_nodes(self.graph, fed))))
+        if dags := [r for r in started if r.kind is Kind.DAG]:
+            lines.append((Span("Started by ", dim=True), *_links(_nodes(self.graph, dags))))
+        return lines
+
+    def code(self) -> str:
+        match self.kind:
+            case Kind.FEATURE:
+                return str(self.node.facts.get("expression") or "")
+            case Kind.FEATURE_SERVICE:
+                target = self.node.facts.get("target")
+                return f"target = {target}" if target else ""
+            case _:
+                return ""
+
+    # Why.
+
+    def why(self) -> Lines:
+        facts, lines = self.node.facts, list[tuple[Span, ...]]()
+        if purpose := facts.get("purpose"):
+            lines.append((Span(words.first_sentence(str(purpose)), tip=str(purpose)),))
+        if metrics := facts.get("metrics"):
+            best = tree.main_metric(self.node)
+            rest = ", ".join(f"{tree.metric_label(k)} {words.number(v)}" for k, v in metrics.items())
+            if best:
+                lines.append((Span(f"{tree.metric_label(best[0])} {words.number(best[1])}", tip=rest),))
+        services = self._services()
+        if services:
+            lines.append((Span("Asked for by ", dim=True), *_links(services)))
+        lines.append(self._stands_on_it())
+        said = [line for line in lines if line]
+        if said:
+            return said
+        undefined = self.kind in (Kind.FEATURE, Kind.FEATURE_VIEW, Kind.FEATURE_SERVICE)
+        return [
+            _quiet(
+                "No purpose is told. Set purpose= in the definition." if undefined else "Nothing stands on it so far."
+            )
+        ]
+
+    def _services(self) -> list[Node]:
+        if self.kind not in (Kind.FEATURE, Kind.FEATURE_VIEW):
+            return []
+        reach = self.graph.walk(self.node.ref, down=True, depth=4)
+        return _nodes(self.graph, reach, Kind.FEATURE_SERVICE)
+
+    def _stands_on_it(self) -> tuple[Span, ...]:
+        if self.kind is Kind.RUN:
+            made = self._down(Kind.MODEL_VERSION)
+            return (Span("Registered as ", dim=True), *_links(made)) if made else ()
+        if self.kind in (Kind.FEATURE, Kind.FEATURE_VIEW, Kind.MODEL_VERSION, Kind.REGISTERED_MODEL, Kind.EXPERIMENT):
+            return ()
+        found = uses(self.graph, self.node.ref)
+        if not found:
+            return ()
+        models = list(dict.fromkeys(v.ref.keys[0] for use in found for v in use.versions))
+        text = words.count(len(found), "run") + (f" and {', '.join(models)}" if models else "")
+        return (Span(f"{text} stand on it"),)
+
+    # Walking one edge.
+
+    def _down(self, kind: Kind) -> list[Node]:
+        return _nodes(self.graph, (e.downstream for e in self.graph.downstream(self.node.ref)), kind)
+
+    def _up(self, kind: Kind) -> list[Node]:
+        return _nodes(self.graph, (e.upstream for e in self.graph.upstream(self.node.ref)), kind)
+
+
+def _nodes(graph: Graph, refs: Iterable[Ref], kind: Kind | None = None) -> list[Node]:
+    return [n for ref in dict.fromkeys(refs) if (kind is None or ref.kind is kind) and (n := graph.get(ref))]
+
+
+def _list(facts: Any, key: str) -> list[str]:
+    return [str(item) for item in facts.get(key) or ()]
+
+
+def _took(entry: dict[str, Any]) -> str:
+    start, end = words.moment(entry.get("start")), words.moment(entry.get("end"))
+    return f"took {words.duration((end - start).total_seconds())}" if start and end else ""
+
+
+def _role(node: Node) -> str:
+    return "who ran" if node.facts.get("user") else "who owns"
+
+
+def _quiet(text: str) -> tuple[Span, ...]:
+    return (Span(text, dim=True),)
+
+
+def name_of(node: Node) -> str:
+    """How a node is called away from its parent: a version with its model, the rest by their titles."""
+    if node.ref.kind is Kind.MODEL_VERSION:
+        return f"{node.ref.keys[0]} v{node.ref.name}"
+    return node.title
+
+
+def _link(node: Node) -> Span:
+    name = name_of(node)
+    return Span(words.elide_middle(name, 40), node.ref, tip=name if len(name) > 40 else "")
+
+
+def _links(nodes: Sequence[Node]) -> tuple[Span, ...]:
+    spans = _joined([_link(node) for node in nodes[:_LISTED]])
+    if (rest := len(nodes) - _LISTED) > 0:
+        names = ", ".join(name_of(node) for node in nodes[_LISTED:])
+        spans.append(Span(f" and {rest} more", dim=True, tip=names))
+    return tuple(spans)
+
+
+def _joined(spans: list[Span]) -> list[Span]:
+    made: list[Span] = []
+    for span in spans:
+        made += [Span(", ", dim=True), span] if made else [span]
+    return made

@@ -1,0 +1,393 @@
+"""The right panel: one thing of the lifecycle, whole. The five answers, its pipeline, its lineage, what stands on it.
+
+Every name inside is a link that moves the focus. What is said comes from `answers`, `pipelines` and `uses`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QFontMetrics, QGuiApplication, QResizeEvent
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QScrollArea,
+    QSizePolicy,
+    QStackedLayout,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from e2e_ml.desktop.appearance import Appearance
+from e2e_ml.desktop.focus import Focus
+from e2e_ml.desktop.lifecycle import Lifecycle
+from e2e_ml.desktop.panels import signs, tree, words
+from e2e_ml.desktop.panels.answers import QUESTIONS, Span, five_answers
+from e2e_ml.desktop.panels.marks import Chip
+from e2e_ml.desktop.panels.pipelines import Pipeline, pipelines
+from e2e_ml.desktop.panels.rich import RichLabel
+from e2e_ml.desktop.panels.run_strip import RunStrip
+from e2e_ml.desktop.panels.uses import uses
+from e2e_ml.desktop.panels.uses_table import UsesTable
+from e2e_ml.desktop.theme import GRID
+from e2e_ml.lineage.graph import Node
+from e2e_ml.refs import Kind, Ref
+
+ORIGIN = "inspector"
+_TICK = 30_000  # ms; relative times grow old
+_PIPELINES = 4  # told in full before "and 3 more"
+EMPTY = (
+    "Choose anything, in the tree or inside a page: this panel tells who made it, what it is, when it changed, how it "
+    "is computed and why it exists, and which runs and models stand on it."
+)
+
+
+class ElidedLabel(QLabel):
+    """One line, cut in the middle where the room is short; the whole text is its tooltip."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._whole = ""
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+    @property
+    def whole(self) -> str:
+        return self._whole
+
+    def show_text(self, text: str) -> None:
+        self._whole = text
+        self.setToolTip(text)
+        self.setAccessibleName(text)
+        self._cut()
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(40, super().minimumSizeHint().height())
+
+    def sizeHint(self) -> QSize:
+        # What the whole text would take: the shown, cut text must not shrink the label further.
+        return QSize(QFontMetrics(self.font()).horizontalAdvance(self._whole) + 2, super().sizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._cut()
+
+    def _cut(self) -> None:
+        shown = QFontMetrics(self.font()).elidedText(self._whole, Qt.TextElideMode.ElideMiddle, max(self.width(), 20))
+        if shown != self.text():
+            self.setText(shown)
+
+
+class Section(QWidget):
+    """A small heading over a body, with room for a button at the right."""
+
+    def __init__(self, title: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.heading = QLabel(title, self)
+        self.heading.setProperty("role", "section")
+        self.head = QHBoxLayout()
+        self.head.setContentsMargins(0, 0, 0, 0)
+        self.head.addWidget(self.heading, 1)
+        self.body = QVBoxLayout(self)
+        self.body.setContentsMargins(0, 0, 0, 0)
+        self.body.setSpacing(GRID // 2)
+        self.body.addLayout(self.head)
+
+
+class _Sheet(QWidget):
+    """What scrolls. Its height follows from its width; a minimum guessed at a narrow width would scroll for nothing."""
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(200, 0)
+
+
+class AnswersGrid(QWidget):
+    """The five answers, a question a row: the hero of the panel."""
+
+    chosen = Signal(object)
+
+    def __init__(self, appearance: Appearance, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.labels: dict[str, RichLabel] = {}
+        self.codes: dict[str, QLabel] = {}
+        grid = QGridLayout(self)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setHorizontalSpacing(GRID)
+        grid.setVerticalSpacing(GRID)
+        grid.setColumnMinimumWidth(0, 44)
+        grid.setColumnStretch(1, 1)
+        for row, question in enumerate(QUESTIONS):
+            asked = QLabel(question, self)
+            asked.setProperty("role", "question")
+            said = RichLabel(appearance, self)
+            said.chosen.connect(self.chosen)
+            code = QLabel(self)
+            code.setProperty("role", "code")
+            code.setWordWrap(True)
+            code.setTextFormat(Qt.TextFormat.PlainText)
+            code.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            cell = QVBoxLayout()
+            cell.setSpacing(GRID // 2)
+            cell.addWidget(code)
+            cell.addWidget(said)
+            grid.addWidget(asked, row, 0, Qt.AlignmentFlag.AlignTop)
+            grid.addLayout(cell, row, 1)
+            self.labels[question], self.codes[question] = said, code
+
+    def show_answers(self, told: Sequence[tuple[str, Sequence[Sequence[Span]], str]]) -> None:
+        for question, lines, code in told:
+            self.labels[question].show_lines(lines)
+            self.labels[question].setVisible(bool(lines))
+            self.codes[question].setText(code if len(code) <= 400 else code[:400].rstrip() + " …")
+            self.codes[question].setToolTip(code if len(code) > 400 else "")
+            self.codes[question].setVisible(bool(code))
+
+
+class PipelineCard(QWidget):
+    """One DAG: its name, the state of its last run, what happened and what comes, and its recent runs as shapes."""
+
+    chosen = Signal(object)
+
+    def __init__(self, appearance: Appearance, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.name = RichLabel(appearance, self)
+        self.name.setWordWrap(False)
+        self.chip = Chip(appearance, self)
+        self.line = RichLabel(appearance, self)
+        self.line.setProperty("role", "small")
+        self.strip = RunStrip(appearance, self)
+        for part in (self.name, self.line, self.strip):
+            part.chosen.connect(self.chosen)
+        top = QHBoxLayout()
+        top.setSpacing(GRID)
+        top.addWidget(self.name, 1)
+        top.addWidget(self.chip)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(GRID // 4)
+        column.addLayout(top)
+        column.addWidget(self.line)
+        column.addWidget(self.strip)
+        self._pipeline: Pipeline | None = None
+
+    def show_pipeline(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self.chip.show_sign(pipeline.sign)
+        self.line.show_lines([tuple(Span(s.text, s.ref, True, s.tip) for s in pipeline.line)])
+        self.strip.show_runs(pipeline.recent)
+        self._name()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._name()
+
+    def _name(self) -> None:
+        if self._pipeline is None:
+            return
+        room = self.width() - self.chip.sizeHint().width() - 2 * GRID
+        name = self._pipeline.dag.title
+        shown = QFontMetrics(self.name.font()).elidedText(name, Qt.TextElideMode.ElideMiddle, max(room, 40))
+        self.name.show_lines([(Span(shown, self._pipeline.dag.ref, tip=self._pipeline.dag.ref.name),)])
+
+
+class Inspector(QWidget):
+    expand_requested = Signal()  # show the lineage large
+
+    def __init__(
+        self,
+        lifecycle: Lifecycle,
+        focus: Focus,
+        appearance: Appearance,
+        parent: QWidget | None = None,
+        *,
+        clock: words.Clock = words.utc_now,
+    ) -> None:
+        super().__init__(parent)
+        self.setObjectName("inspector")
+        self._lifecycle, self._focus, self._appearance, self._clock = lifecycle, focus, appearance, clock
+
+        self.title = ElidedLabel(self)
+        self.title.setProperty("role", "title")
+        self.copy_button = QToolButton(self)
+        self.copy_button.setObjectName("copyId")
+        self.copy_button.setText("Copy id")
+        self.copy_button.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.copy_button.clicked.connect(self.copy_id)
+        self.kind = RichLabel(appearance, self)
+        self.kind.setProperty("role", "small")
+        self.chip = Chip(appearance, self)
+        self.answers = AnswersGrid(appearance, self)
+        self.pipeline = Section("Pipeline", self)
+        self.cards = [PipelineCard(appearance, self.pipeline) for _ in range(_PIPELINES)]
+        self.no_pipeline = RichLabel(appearance, self.pipeline)
+        self.uses = Section("Runs and models that use it", self)
+        self.table = UsesTable(appearance, self.uses)
+        self.no_uses = QLabel("No run is known to use it so far.", self.uses)
+        self.no_uses.setProperty("role", "dim")
+        self.empty = QLabel(EMPTY, self)
+        self.empty.setObjectName("emptyState")
+        self.empty.setWordWrap(True)
+        self.empty.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self._lay_out()
+
+        links = [self.kind, self.answers, self.no_pipeline, self.table, *self.cards]
+        for part in links:
+            part.chosen.connect(self._go)
+        self._tick = QTimer(self)
+        self._tick.setInterval(_TICK)
+        self._tick.timeout.connect(self.refresh)
+        self._tick.start()
+        lifecycle.changed.connect(self.refresh)
+        focus.changed.connect(lambda _ref, _origin: self._turn())
+        self.refresh()
+
+    def _lay_out(self) -> None:
+        sheet = _Sheet(self)
+        sheet.setObjectName("inspectorSheet")
+        column = QVBoxLayout(sheet)
+        column.setContentsMargins(2 * GRID, GRID + 4, 2 * GRID, 2 * GRID)
+        column.setSpacing(2 * GRID)
+        head = QVBoxLayout()
+        head.setSpacing(2)
+        top = QHBoxLayout()
+        top.addWidget(self.title, 1)
+        top.addWidget(self.copy_button)
+        under = QHBoxLayout()
+        under.setSpacing(GRID)
+        under.addWidget(self.kind, 1)
+        under.addWidget(self.chip)
+        head.addLayout(top)
+        head.addLayout(under)
+        column.addLayout(head)
+        column.addWidget(self.answers)
+        for card in self.cards:
+            self.pipeline.body.addWidget(card)
+        self.pipeline.body.addWidget(self.no_pipeline)
+        self.uses.body.addWidget(self.table)
+        self.uses.body.addWidget(self.no_uses)
+        column.addWidget(self.pipeline)
+        column.addWidget(self.uses)
+        column.addStretch(1)
+        self.scroll = QScrollArea(self)
+        self.scroll.setObjectName("inspectorScroll")
+        self.scroll.setFrameShape(QFrame.Shape.NoFrame)
+        self.scroll.setWidgetResizable(True)
+        self.scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.scroll.setWidget(sheet)
+        self._pages = QStackedLayout(self)
+        self._pages.addWidget(self.scroll)
+        self._pages.addWidget(self.empty)
+
+    # What is shown.
+
+    def _turn(self) -> None:
+        self.refresh()
+        self.scroll.verticalScrollBar().setValue(0)
+
+    def refresh(self) -> None:
+        """Tell of what is in focus, by the graph and the clock as they are now."""
+        ref = self._focus.current
+        self._pages.setCurrentWidget(self.scroll if ref else self.empty)
+        if ref is None:
+            return
+        graph, now = self._lifecycle.graph, self._clock()
+        node = graph.get(ref)
+        self._head(ref, node)
+        told = five_answers(graph, ref, now)
+        self.answers.show_answers([(answer.question, answer.lines, answer.code) for answer in told])
+        self._show_pipelines(pipelines(graph, ref, now))
+        found = uses(graph, ref)
+        self.uses.heading.setText(_uses_title(ref.kind))
+        self.table.show_uses(graph, found)
+        self.table.setVisible(bool(found))
+        self.no_uses.setVisible(not found)
+
+    def _head(self, ref: Ref, node: Node | None) -> None:
+        graph, now = self._lifecycle.graph, self._clock()
+        self.title.show_text(_title(ref, node, self._clock))
+        said = [Span(ref.kind.value, dim=True)]
+        if node is not None and (dtype := node.facts.get("dtype")):
+            said.append(Span(f" · {dtype}", dim=True))
+        parent = ref.parent
+        if parent is not None and parent.kind is not Kind.PROJECT:
+            above = graph.get(parent)
+            said += [Span(" in ", dim=True), Span(above.title if above else parent.name, parent)]
+        elif parent is not None:
+            said.append(Span(f" in {parent.instance}", dim=True))
+        if node is None:
+            said.append(Span(" · not read from its service yet", dim=True))
+        elif node.gone_since is not None:
+            tip = words.exact(node.gone_since)
+            said.append(Span(f" · deleted {words.relative(node.gone_since, now)}", dim=True, tip=tip))
+        self.kind.show_lines([said])
+        sign = signs.of(graph, ref, now)
+        if node is not None and ref.kind is Kind.MODEL_VERSION:
+            sign = tree.alias_sign(graph, node)
+        self.chip.show_sign(sign)
+        self.copy_button.setToolTip(f"Copy {copied(ref)}")
+
+    def _show_pipelines(self, found: Sequence[Pipeline]) -> None:
+        for card, pipeline in zip(self.cards, found, strict=False):
+            card.show_pipeline(pipeline)
+            card.strip.setVisible(bool(pipeline.recent) and len(found) == 1)
+        for place, card in enumerate(self.cards):
+            card.setVisible(place < len(found))
+        self.pipeline.heading.setText("Pipeline" if len(found) < 2 else f"Pipelines ({len(found)})")
+        rest = found[_PIPELINES:]
+        if rest:
+            names = [
+                Span(f"and {words.count(len(rest), 'more DAG')}", dim=True, tip=", ".join(p.dag.title for p in rest))
+            ]
+            self.no_pipeline.show_lines([names])
+        else:
+            self.no_pipeline.show_lines([(Span("No DAG is known to make it.", dim=True),)])
+        self.no_pipeline.setVisible(bool(rest) or not found)
+
+    # What a person does.
+
+    def _go(self, ref: Ref) -> None:
+        self._focus.set(ref, ORIGIN)
+
+    def copy_id(self) -> None:
+        if (ref := self._focus.current) is not None:
+            QGuiApplication.clipboard().setText(copied(ref))
+            self.copy_button.setText("Copied")
+            QTimer.singleShot(1500, self.copy_button, lambda: self.copy_button.setText("Copy id"))
+
+
+def copied(ref: Ref) -> str:
+    """What a person would paste elsewhere: a feature's full name, a run's or DAG's id, a version's model URI."""
+    match ref.kind:
+        case Kind.FEATURE:
+            return f"{ref.keys[0]}.{ref.keys[1]}"
+        case Kind.MODEL_VERSION:
+            return f"models:/{ref.keys[0]}/{ref.keys[1]}"
+        case Kind.REGISTERED_MODEL:
+            return f"models:/{ref.keys[0]}"
+        case _:
+            return ref.name
+
+
+def _title(ref: Ref, node: Node | None, clock: words.Clock) -> str:
+    if ref.kind is Kind.MODEL_VERSION:
+        return f"{ref.keys[0]} v{ref.name}"
+    if ref.kind is Kind.DAG_RUN:
+        start = words.moment(node.facts.get("start")) if node else None
+        return words.run_label(ref.name, start, clock()) if start else ref.name
+    return node.title if node else ref.name
+
+
+def _uses_title(kind: Kind) -> str:
+    match kind:
+        case Kind.RUN:
+            return "What it made"
+        case Kind.MODEL_VERSION | Kind.REGISTERED_MODEL:
+            return "The runs that made it"
+        case Kind.DAG | Kind.DAG_RUN | Kind.TASK | Kind.TASK_INSTANCE | Kind.EXPERIMENT | Kind.PROJECT:
+            return "Runs and models that stand on it"
+        case _:
+            return "Runs and models that use it"

@@ -1,0 +1,233 @@
+"""The table "Runs and models that use it": run, model version with its alias, main metric, and why we believe the link."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QKeyEvent, QPainter
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QFrame,
+    QHeaderView,
+    QSizePolicy,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QWidget,
+)
+
+from e2e_ml.desktop.appearance import Appearance
+from e2e_ml.desktop.panels import marks, signs, tree, words
+from e2e_ml.desktop.panels.signs import Sign, Tone
+from e2e_ml.desktop.panels.uses import Use
+from e2e_ml.desktop.theme import SMALL, TEXT
+from e2e_ml.lineage.graph import Evidence, Graph
+from e2e_ml.refs import Ref
+
+Index = QModelIndex | QPersistentModelIndex
+_NONE = QModelIndex()
+RUN, MODEL, METRIC, LINK = range(4)
+REF = int(Qt.ItemDataRole.UserRole)
+SIGN = REF + 1
+_ROW = 28
+_HEAD = 24
+_MOST = 8  # rows shown before the table scrolls
+
+
+class UsesModel(QAbstractTableModel):
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._uses: tuple[Use, ...] = ()
+        self._graph = Graph()
+        self._metric = "Metric"
+
+    def show_uses(self, graph: Graph, uses: tuple[Use, ...]) -> None:
+        self.beginResetModel()
+        self._graph, self._uses = graph, uses
+        names = {found[0] for use in uses if (found := tree.main_metric(use.run))}
+        # One name heads the column; where runs differ, each cell says its own.
+        self._metric = tree.metric_label(names.pop()) if len(names) == 1 else "Metric"
+        self.endResetModel()
+
+    def rowCount(self, parent: Index = _NONE) -> int:
+        return 0 if parent.isValid() else len(self._uses)
+
+    def columnCount(self, parent: Index = _NONE) -> int:
+        return 0 if parent.isValid() else 4
+
+    def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
+            return ("Run", "Model", self._metric, "Link")[section]
+        if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.TextAlignmentRole:
+            return (Qt.AlignmentFlag.AlignRight if section == METRIC else Qt.AlignmentFlag.AlignLeft).value | 0x80
+        return None
+
+    def use_at(self, row: int) -> Use:
+        return self._uses[row]
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        if not index.isValid():
+            return None
+        use, column = self._uses[index.row()], index.column()
+        match role:
+            case Qt.ItemDataRole.DisplayRole:
+                return self._text(use, column)
+            case Qt.ItemDataRole.ToolTipRole:
+                return self._tip(use, column)
+            case _ if role == REF:
+                return self._ref(use, column)
+            case _ if role == SIGN:
+                return self._sign(use, column)
+            case _:
+                return None
+
+    def _ref(self, use: Use, column: int) -> Ref | None:
+        if column == MODEL:
+            return use.versions[0].ref if use.versions else None
+        return use.run.ref
+
+    def _text(self, use: Use, column: int) -> str:
+        match column:
+            case 0:
+                return use.run.title
+            case 1:
+                return ", ".join(f"v{version.ref.name}" for version in use.versions) or "–"
+            case 2:
+                found = tree.main_metric(use.run)
+                if found is None:
+                    return "–"
+                return words.number(found[1]) if self._metric != "Metric" else tree.metric_text(use.run)
+            case _:
+                return use.link.evidence.value if use.link else "itself"
+
+    def _sign(self, use: Use, column: int) -> Sign | None:
+        if column == RUN:
+            sign = signs.of_state(str(use.run.facts.get("status") or ""))
+            return sign if sign.tone in (Tone.BAD, Tone.LIVE, Tone.WARN) else None
+        if column == MODEL:
+            found = [sign for version in use.versions if (sign := tree.alias_sign(self._graph, version))]
+            return found[0] if found else None
+        if column == LINK and use.link and use.link.evidence is Evidence.INFERRED:
+            return Sign(Tone.QUIET, f"inferred {use.link.score:.2f}")
+        return None
+
+    def _tip(self, use: Use, column: int) -> str:
+        match column:
+            case 0:
+                at = words.moment(use.run.facts.get("start"))
+                when = f", started {words.exact(at)}" if at else ""
+                return f"{use.run.title}\n{use.run.ref.name}{when}"
+            case 1:
+                return (
+                    ", ".join(f"{v.ref.keys[0]} version {v.ref.name}" for v in use.versions)
+                    or "No version was registered."
+                )
+            case 2:
+                metrics = use.run.facts.get("metrics") or {}
+                return "\n".join(f"{name} {words.number(value)}" for name, value in metrics.items())
+            case _:
+                if use.link is None:
+                    return ""
+                return f"{use.link.evidence.value}: {use.link.reason}" if use.link.reason else use.link.evidence.value
+
+
+class _UseDelegate(QStyledItemDelegate):
+    def __init__(self, appearance: Appearance, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._appearance = appearance
+
+    def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
+        base: QFont = option.font  # type: ignore[attr-defined]
+        text = QFontMetricsF(marks.font(base, TEXT)).horizontalAdvance(str(index.data() or ""))
+        sign: Sign | None = index.data(SIGN)
+        if sign is not None:
+            text = marks.chip_width(sign, base) + (text + 6 if index.column() == MODEL else 0)
+        return QSize(int(text) + 14, _ROW)
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        rect = option.rect  # type: ignore[attr-defined]
+        state: QStyle.StateFlag = option.state  # type: ignore[attr-defined]
+        base: QFont = option.font  # type: ignore[attr-defined]
+        theme = self._appearance.theme
+        painter.save()
+        if state & QStyle.StateFlag.State_Selected:
+            painter.fillRect(rect, QColor(theme.accent_soft))
+        painter.setPen(QColor(theme.line))
+        painter.drawLine(rect.bottomLeft(), rect.bottomRight())
+        box = QRectF(rect).adjusted(0 if index.column() == RUN else 6, 0, -6 if index.column() != LINK else 0, -1)
+        sign: Sign | None = index.data(SIGN)
+        if sign is not None and index.column() == LINK:
+            width = min(box.width(), marks.chip_width(sign, base))
+            chip = QRectF(box.left(), box.center().y() - marks.CHIP_HEIGHT / 2, width, marks.CHIP_HEIGHT)
+            marks.draw_chip(painter, chip, sign, theme, base)
+        else:
+            self._text(painter, box, index, sign, base)
+        painter.restore()
+
+    def _text(self, painter: QPainter, box: QRectF, index: Index, sign: Sign | None, base: QFont) -> None:
+        theme = self._appearance.theme
+        if index.column() == RUN and sign is not None:
+            marks.draw_mark(painter, QRectF(box.left(), box.center().y() - 4, 8, 8), sign.tone, theme)
+            box = box.adjusted(14, 0, 0, 0)
+        font = marks.font(base, SMALL if index.column() == LINK else TEXT)
+        painter.setFont(font)
+        linked = index.column() in (RUN, MODEL) and index.data(REF) is not None
+        painter.setPen(QColor(theme.accent if linked else theme.dim if index.column() == LINK else theme.ink))
+        metrics = QFontMetricsF(font)
+        text = metrics.elidedText(str(index.data()), Qt.TextElideMode.ElideMiddle, box.width())
+        side = Qt.AlignmentFlag.AlignRight if index.column() == METRIC else Qt.AlignmentFlag.AlignLeft
+        painter.drawText(box, side | Qt.AlignmentFlag.AlignVCenter, text)
+        if index.column() == MODEL and sign is not None:
+            left = box.left() + metrics.horizontalAdvance(text) + 6
+            width = min(box.right() - left + 4, marks.chip_width(sign, base, mark=False))
+            chip = QRectF(left, box.center().y() - marks.CHIP_HEIGHT / 2, width, marks.CHIP_HEIGHT)
+            marks.draw_chip(painter, chip, sign, theme, base, mark=False)
+
+
+class UsesTable(QTableView):
+    """As high as its rows, up to eight; a click, or Enter, on a run or a model version chooses it."""
+
+    chosen = Signal(object)
+
+    def __init__(self, appearance: Appearance, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("usesTable")
+        self.uses = UsesModel(self)
+        self.setModel(self.uses)
+        self.setItemDelegate(_UseDelegate(appearance, self))
+        self.setShowGrid(False)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.setMouseTracking(True)
+        self.setTabKeyNavigation(False)
+        self.setAccessibleName("Runs and models that use it")
+        self.verticalHeader().hide()
+        self.verticalHeader().setDefaultSectionSize(_ROW)
+        head = self.horizontalHeader()
+        head.setFixedHeight(_HEAD)
+        head.setHighlightSections(False)
+        head.setSectionsClickable(False)
+        head.setMinimumSectionSize(24)
+        head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        head.setSectionResizeMode(RUN, QHeaderView.ResizeMode.Stretch)
+        self.clicked.connect(self._choose)
+        appearance.changed.connect(self.viewport().update)
+
+    def show_uses(self, graph: Graph, uses: tuple[Use, ...]) -> None:
+        self.uses.show_uses(graph, uses)
+        self.setFixedHeight(_HEAD + _ROW * min(len(uses), _MOST) + 1)
+
+    def _choose(self, index: QModelIndex) -> None:
+        ref = index.data(REF)
+        if ref is not None and index.column() in (RUN, MODEL):
+            self.chosen.emit(ref)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self._choose(self.currentIndex())
+            return
+        super().keyPressEvent(event)
