@@ -8,7 +8,8 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from e2e_ml.festaf.expression import Aggregate
 from e2e_ml.festaf.windows import Window, add_windows

@@ -1,0 +1,232 @@
+"""The offline store: a Delta table for each view, and the ledger of what was written into it.
+
+One data interval is written by one Delta commit that replaces the rows whose event time lies in it. So a rerun, a retry
+or a backfill leaves every row once, a reader sees the interval's old rows or its new ones, and a writer that dies
+leaves the old. The ledger's entry is metadata of that same commit: it cannot say what the data does not hold.
+Writers of one view take turns by a lock file; Delta's own check refuses those of other machines.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import polars as pl
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+
+from e2e_ml.festaf.compute import stored_schema
+from e2e_ml.festaf.errors import FeatureStoreError
+from e2e_ml.festaf.model import FeatureView, Record, ViewStats
+from e2e_ml.festaf.validation import Violation
+
+_LEDGER = "festaf.interval"  # the key of our entry in a commit's metadata
+# The ledger lives in the log, so the log is kept; checkpoints keep reading it cheap.
+_CONFIGURATION = {"delta.logRetentionDuration": "interval 36500 days"}
+_COMPACT_ABOVE = 100  # files; small ones are then merged into few
+
+
+class WrittenInterval(Record):
+    """One entry of the ledger: what one data interval of a view holds since `written_at`.
+
+    `start` and `end` are None for the snapshot of a view without times that was not loaded for an interval.
+    """
+
+    start: datetime | None
+    end: datetime | None
+    rows: int
+    written_at: datetime
+    dag_run_id: str | None = None
+    registry_version: int = 0
+    broken: tuple[Violation, ...] = ()
+
+
+class OfflineStore:
+    """The Delta tables below a folder: `<root>/<view>`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def path(self, view: str) -> Path:
+        return self._root / view
+
+    def scan(self, view: FeatureView) -> pl.LazyFrame:
+        """The view's rows as they are now, with exactly the columns of `stored_schema`.
+
+        Every read of the frame is of this one version of the table. A feature that was defined after rows were written
+        is null in them. A view that was never written has no rows.
+        """
+        schema = stored_schema(view)
+        table = self._table(view.name)
+        if table is None:
+            return pl.LazyFrame(schema=schema)
+        frame = pl.scan_delta(table)
+        found = frame.collect_schema()
+        return frame.select(
+            (pl.col(name).cast(dtype) if name in found else pl.lit(None, dtype)).alias(name)
+            for name, dtype in schema.items()
+        )
+
+    def replace(
+        self,
+        view: FeatureView,
+        rows: pl.DataFrame,
+        start: datetime | None,
+        end: datetime | None,
+        *,
+        registry_version: int = 0,
+        dag_run_id: str | None = None,
+        broken: Iterable[Violation] = (),
+    ) -> WrittenInterval:
+        """Write `rows` as all there is of [start, end), atomically; of everything, for a view without times.
+
+        Raises FeatureStoreError for rows outside of the interval and for a column whose type has changed.
+        """
+        entry = WrittenInterval(
+            start=start and start.astimezone(UTC),
+            end=end and end.astimezone(UTC),
+            rows=len(rows),
+            written_at=datetime.now(UTC),
+            dag_run_id=dag_run_id,
+            registry_version=registry_version,
+            broken=tuple(broken),
+        )
+        rows = rows.select(pl.col(name).cast(dtype) for name, dtype in stored_schema(view).items())
+        with self._turn(view.name):
+            table = self._table(view.name)
+            _check_types(view, table)
+            metadata = CommitProperties(custom_metadata={_LEDGER: entry.model_dump_json()})
+            if view.event_time is None:
+                write_deltalake(
+                    table or self.path(view.name),
+                    rows,
+                    mode="overwrite",
+                    schema_mode="overwrite" if table else None,
+                    configuration=None if table else _CONFIGURATION,
+                    commit_properties=metadata,
+                )
+            else:
+                if start is None or end is None:
+                    raise FeatureStoreError(
+                        f"{view.name} has event times: it is written by interval, give start and end."
+                    )
+                outside = rows.filter(~pl.col(view.event_time).is_between(start, end, closed="left").fill_null(False))
+                if len(outside):
+                    raise FeatureStoreError(
+                        f"{view.name}: {len(outside)} rows lie outside of [{start.isoformat()}, {end.isoformat()})."
+                    )
+                table = table or self._create(view)
+                write_deltalake(
+                    table,
+                    rows.sort(view.event_time, maintain_order=True),
+                    mode="overwrite",
+                    predicate=_between(view.event_time, start, end),
+                    schema_mode="merge",
+                    commit_properties=metadata,
+                )
+            self._compact(view.name)
+        return entry
+
+    def has_rows(self, view: FeatureView, start: datetime | None, end: datetime | None) -> bool:
+        """Whether anything is stored in [start, end)."""
+        frame = self.scan(view)
+        if view.event_time is not None and start is not None and end is not None:
+            frame = frame.filter(pl.col(view.event_time).is_between(start, end, closed="left"))
+        return frame.select(pl.len()).collect().item() > 0
+
+    def stats(self, view: FeatureView) -> ViewStats:
+        """Rows, newest event and last write, from the table's own metadata: no data is read."""
+        table = self._table(view.name)
+        if table is None:
+            return ViewStats()
+        files = pl.DataFrame(table.get_add_actions(flatten=True))
+        if files.is_empty():
+            return ViewStats(last_written=self._last_written(view.name))
+        newest = None
+        if view.event_time is not None and f"max.{view.event_time}" in files.columns:
+            newest = cast("datetime | None", files[f"max.{view.event_time}"].cast(pl.Datetime("us", "UTC")).max())
+        return ViewStats(
+            rows=int(files["num_records"].sum()), newest_event=newest, last_written=self._last_written(view.name)
+        )
+
+    def intervals(self, view: FeatureView) -> tuple[WrittenInterval, ...]:
+        """The ledger, by interval: an entry that a later write covers is left out. Snapshots: one entry, the last."""
+        entries = self._entries(view.name)
+        if view.event_time is None:
+            return tuple(entries[-1:])
+        valid: list[WrittenInterval] = []
+        for entry in reversed(entries):  # newest first
+            if not _covered(entry, valid):
+                valid.append(entry)
+        return tuple(sorted(valid, key=lambda e: (e.start or e.written_at, e.written_at)))
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _table(self, view: str) -> DeltaTable | None:
+        path = self.path(view)
+        return DeltaTable(path) if (path / "_delta_log").is_dir() and DeltaTable.is_deltatable(str(path)) else None
+
+    def _create(self, view: FeatureView) -> DeltaTable:
+        # An interval is replaced within an existing table: Delta knows no predicate for the first write.
+        empty = pl.DataFrame(schema=stored_schema(view))
+        write_deltalake(self.path(view.name), empty, mode="error", configuration=_CONFIGURATION)
+        return DeltaTable(self.path(view.name))
+
+    @contextmanager
+    def _turn(self, view: str) -> Generator[None]:
+        self._root.mkdir(parents=True, exist_ok=True)
+        with (self._root / f".{view}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _compact(self, view: str) -> None:
+        table = DeltaTable(self.path(view))
+        if len(table.file_uris()) > _COMPACT_ABOVE:
+            table.optimize.compact()
+            # Replaced files stay a week for readers of older versions, which is Delta's default.
+            table.vacuum(dry_run=False)
+
+    def _history(self, view: str, limit: int | None = None) -> Sequence[dict[str, Any]]:
+        table = self._table(view)
+        return table.history(limit) if table else []
+
+    def _last_written(self, view: str) -> datetime | None:
+        for limit in (5, None):  # a compaction has no entry, and may be the last commit
+            for commit in self._history(view, limit):
+                if _LEDGER in commit:
+                    return WrittenInterval.model_validate_json(commit[_LEDGER]).written_at
+        return None
+
+    def _entries(self, view: str) -> list[WrittenInterval]:
+        """Every entry ever, oldest first."""
+        found = [json.loads(c[_LEDGER]) for c in self._history(view) if _LEDGER in c]
+        return [WrittenInterval.model_validate(entry) for entry in reversed(found)]
+
+
+def _between(column: str, start: datetime, end: datetime) -> str:
+    quoted = '"' + column.replace('"', '""') + '"'
+    # `isoformat` of an aware time in UTC holds nothing that would need quoting.
+    low, high = (time.astimezone(UTC).isoformat() for time in (start, end))
+    return f"{quoted} >= '{low}' AND {quoted} < '{high}'"
+
+
+def _covered(entry: WrittenInterval, by: Iterable[WrittenInterval]) -> bool:
+    if entry.start is None or entry.end is None:
+        return False
+    return any(b.start and b.end and b.start <= entry.start and entry.end <= b.end for b in by)
+
+
+def _check_types(view: FeatureView, table: DeltaTable | None) -> None:
+    if table is None or view.event_time is None:  # a snapshot is replaced whole, with its schema
+        return
+    wanted, found = stored_schema(view), pl.scan_delta(table).collect_schema()
+    changed = [f"{n} (stored as {found[n]}, defined as {t})" for n, t in wanted.items() if n in found and found[n] != t]
+    if changed:
+        raise FeatureStoreError(
+            f"{view.name}: the type of {', '.join(changed)} has changed since rows were written. "
+            f"Give it a new name, or remove {table.table_uri} and backfill."
+        )

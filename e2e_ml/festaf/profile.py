@@ -1,0 +1,115 @@
+"""A view's stored features in numbers: counts, missing values, the middle, the ends, and the distribution."""
+
+from __future__ import annotations
+
+import math
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+
+from e2e_ml.festaf.model import DataType, Feature, FeatureView, Record
+from e2e_ml.festaf.operations import FLOATS, NUMBERS, TIMES
+
+BINS = 20
+TOP = 10
+
+
+class Bin(Record):
+    """Values in [low, high), the last bin's high end in."""
+
+    low: float
+    high: float
+    count: int
+
+
+class ValueCount(Record):
+    """A value and its number of rows. `value` is None for all the values that are not shown one by one."""
+
+    value: bool | int | float | str | None
+    count: int
+
+
+class FeatureProfile(Record):
+    """One feature. Numbers have `mean`, `median` and `histogram`; times have `min` and `max`, as ISO 8601 text; text
+    and booleans have `top`, the most frequent values. NaN and infinities are counted in `not_finite` and left out
+    of everything else."""
+
+    feature: str
+    dtype: DataType
+    count: int  # rows
+    missing: int
+    distinct: int
+    not_finite: int = 0
+    min: float | int | str | None = None
+    max: float | int | str | None = None
+    mean: float | None = None
+    median: float | None = None
+    std: float | None = None
+    histogram: tuple[Bin, ...] = ()
+    top: tuple[ValueCount, ...] = ()
+
+
+def profile(view: FeatureView, rows: pl.LazyFrame) -> tuple[FeatureProfile, ...]:
+    """The features of `rows`, in order, one column in memory at a time."""
+    present = set(rows.collect_schema().names())
+    return tuple(
+        _feature(f, rows.select(f.name).collect().to_series())
+        for f in view.features
+        if f.name in present and not f.hidden
+    )
+
+
+def _feature(feature: Feature, column: pl.Series) -> FeatureProfile:
+    known = column.drop_nulls()
+    finite = known.filter(known.is_finite()) if feature.dtype in FLOATS else known
+    common: dict[str, Any] = {
+        "feature": feature.name,
+        "dtype": feature.dtype,
+        "count": len(column),
+        "missing": column.null_count(),
+        "distinct": known.n_unique(),
+        "not_finite": len(known) - len(finite),
+    }
+    if feature.dtype in NUMBERS:
+        return FeatureProfile(**common, **_numbers(finite))
+    if feature.dtype in TIMES:
+        return FeatureProfile(**common, min=_text(known.min()), max=_text(known.max()))
+    return FeatureProfile(**common, top=_top(known))
+
+
+def _numbers(finite: pl.Series) -> dict[str, Any]:
+    if finite.is_empty():
+        return {}
+    low, high = finite.min(), finite.max()
+    return {
+        "min": low,
+        "max": high,
+        "mean": finite.mean(),
+        "median": finite.median(),
+        "std": finite.std() if len(finite) > 1 else None,
+        "histogram": _histogram(finite.cast(pl.Float64)),
+    }
+
+
+def _histogram(values: pl.Series) -> tuple[Bin, ...]:
+    low, high = float(values.min()), float(values.max())  # pyright: ignore[reportArgumentType]  # floats, not empty
+    if low == high or not math.isfinite(high - low):
+        return (Bin(low=low, high=high, count=len(values)),)
+    width = (high - low) / BINS
+    numbers = ((values - low) / width).floor().cast(pl.Int64).clip(0, BINS - 1).alias("bin")
+    counts = dict(numbers.to_frame().group_by("bin").len().iter_rows())
+    edges = [low + width * i for i in range(BINS)] + [high]
+    return tuple(Bin(low=edges[i], high=edges[i + 1], count=counts.get(i, 0)) for i in range(BINS))
+
+
+def _top(values: pl.Series) -> tuple[ValueCount, ...]:
+    name = values.name
+    counted = values.to_frame().group_by(name).len("__rows").sort(["__rows", name], descending=[True, False])
+    shown = tuple(ValueCount(value=value, count=count) for value, count in counted.head(TOP).iter_rows())
+    rest = len(values) - sum(each.count for each in shown)
+    return (*shown, ValueCount(value=None, count=rest)) if rest else shown
+
+
+def _text(moment: object) -> str | None:
+    return moment.isoformat() if isinstance(moment, date | datetime) else None

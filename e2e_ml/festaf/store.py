@@ -1,0 +1,200 @@
+"""The feature store of a project folder: its registry, its offline and its online store, behind one object."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from e2e_ml.festaf import asked as ask
+from e2e_ml.festaf import historical, pipeline, profile, validation
+from e2e_ml.festaf.asked import Names
+from e2e_ml.festaf.errors import FeatureStoreError
+from e2e_ml.festaf.historical import HistoricalFeatures
+from e2e_ml.festaf.model import FeatureView, Registry, ViewStats
+from e2e_ml.festaf.offline import WrittenInterval
+
+Missing = Literal["absent", "expired"]
+
+
+@dataclass(frozen=True, slots=True)
+class OnlineFeatures:
+    """`rows` in the order asked: the asked values, and a value for each feature. A value that is missing is None, and
+    `missing` says why, row by row: {column: "absent" (no such entity is stored) or "expired" (older than the ttl)}."""
+
+    rows: list[dict[str, Any]]
+    missing: list[dict[str, Missing]]
+    features: tuple[str, ...]
+    columns: tuple[str, ...]
+
+    def to_polars(self) -> pl.DataFrame:
+        return pl.DataFrame(self.rows, infer_schema_length=None)
+
+
+class FeatureStore:
+    """Made by `open`. The registry is read anew for every question, so that an apply elsewhere is seen."""
+
+    def __init__(self, project: Path, name: str) -> None:
+        self.path = project
+        self._name = name
+
+    @classmethod
+    def open(cls, path: str | Path, name: str | None = None) -> FeatureStore:
+        """The store in a project folder, or beside a registry.json. An empty folder, or none, starts one there.
+
+        `name` is the project's where it is new; else the folder's own. Raises FeatureStoreError for a folder that holds
+        other things, and no registry.
+        """
+        place = Path(path).resolve()
+        if place.name == REGISTRY:
+            place = place.parent
+        if place.exists() and not place.is_dir():
+            raise FeatureStoreError(f"{place} is a file. Give the project's folder, or its registry.json.")
+        return cls(place, name or place.name)
+
+    @property
+    def registry(self) -> Registry:
+        """The definitions as applied last; version 0 where nothing was applied yet."""
+        return read_registry(self.path, self._name)
+
+    @property
+    def project(self) -> str:
+        return self.registry.project
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    def historical(
+        self, what: Any, entities: Any, at: str = "event_timestamp", names: Names = "full"
+    ) -> HistoricalFeatures:
+        """The features of each entity as they were known at the time in the column `at`.
+
+        what: a service or view (name or class), a feature ("view.feature" or the column), or several of them. entities:
+        any frame that narwhals knows, with the key columns and, where a view has times, `at`, in any time zone.
+        names: "full" gives columns `view__feature`, "short" `feature` where no other has that name.
+        Nothing is read until the answer is converted. Raises FeatureStoreError.
+        """
+        registry = self.registry
+        wanted = ask.find(registry, what)
+        columns = wanted.columns(names)
+        frame = historical.entities_frame(entities)
+        joined = historical.join(frame, wanted.by_view(columns), pipeline.offline_store(self.path), at)
+        target = wanted.target and columns[f"{wanted.target[0].name}.{wanted.target[1].name}"]
+        features = {f"{view.name}.{feature.name}" for view, feature in wanted.features}
+        return HistoricalFeatures(
+            joined,
+            columns={full: column for full, column in columns.items() if full in features},
+            target=target,
+            at=at if at in frame.collect_schema() else None,
+            registry_version=registry.version,
+            service=wanted.service,
+        )
+
+    def online(
+        self,
+        what: Any,
+        rows: Sequence[Mapping[str, Any]],
+        *,
+        at: datetime | None = None,
+        names: Names = "full",
+    ) -> OnlineFeatures:
+        """The newest features of each asked row, in the order asked. `at` is the moment a ttl counts from: now."""
+        moment = at or datetime.now(UTC)
+        if moment.tzinfo is None:
+            raise FeatureStoreError(f"{moment} has no time zone. Give an aware time, in UTC.")
+        wanted = ask.find(self.registry, what)
+        columns = wanted.columns(names)
+        answer = [dict(row) for row in rows]
+        missing: list[dict[str, Missing]] = [{} for _ in rows]
+        store = pipeline.online_store(self.path)
+        for view, named in wanted.by_view(columns, target=False):
+            ttl = None if view.ttl_seconds is None else timedelta(seconds=view.ttl_seconds)
+            found = store.read(view, [_keys_of(view, row) for row in rows])
+            for i, stored in enumerate(found):
+                why: Missing | None = "absent" if stored is None else "expired" if stored.expired(ttl, moment) else None
+                for feature, column in named.items():
+                    answer[i][column] = stored.features.get(feature) if stored and not why else None
+                    if why:
+                        missing[i][column] = why
+        full = tuple(f"{view.name}.{feature.name}" for view, feature in wanted.features)
+        return OnlineFeatures(answer, missing, full, tuple(columns[name] for name in full))
+
+    def offline(self, view: Any) -> pl.LazyFrame:
+        """The view's stored rows, lazily."""
+        record = self.view(view)
+        return pipeline.offline_store(self.path).scan(record)
+
+    def view(self, what: Any) -> FeatureView:
+        """The record of a view, by its name or class. Raises FeatureStoreError."""
+        return ask.view_named(self.registry, what)
+
+    # --- writing ----------------------------------------------------------------------------------------------------
+
+    def load(
+        self, view: Any, start: datetime | None = None, end: datetime | None = None, dag_run_id: str | None = None
+    ) -> WrittenInterval:
+        """Bring the source's rows of [start, end) into both stores, as the view's DAG does.
+
+        Doing it again replaces that interval's rows. A view without times loads its current snapshot. Raises
+        `pipeline.NoRowsError` where there is nothing, FeatureStoreError where a required value is missing.
+        """
+        return pipeline.load(self._interval(view, start, end, dag_run_id))
+
+    def materialize(self, view: Any, start: datetime | None = None, end: datetime | None = None) -> int:
+        """Bring the online store up to date with the offline rows of [start, end); gives the entities now served from
+        it. A view without times, or without start and end, is brought up to date whole."""
+        record = self.view(view)
+        if record.event_time is not None and start is None and end is None:
+            newest = self.stats(record).newest_event
+            if newest is None:
+                return 0
+            start, end = datetime(1, 1, 1, tzinfo=UTC), newest + timedelta(microseconds=1)
+        return pipeline.materialize_online(self._interval(record, start, end, None))
+
+    # --- knowing ----------------------------------------------------------------------------------------------------
+
+    def validate(self, view: Any) -> tuple[validation.Violation, ...]:
+        """Every constraint that the stored rows break: rule, count and examples."""
+        record = self.view(view)
+        return validation.violations(record, self.offline(record))
+
+    def profile(self, view: Any) -> tuple[profile.FeatureProfile, ...]:
+        """Each feature of the stored rows in numbers, with its distribution."""
+        record = self.view(view)
+        return profile.profile(record, self.offline(record))
+
+    def stats(self, view: Any) -> ViewStats:
+        """How many rows are stored, the newest event in them, and when they were written last."""
+        return pipeline.offline_store(self.path).stats(self.view(view))
+
+    def intervals(self, view: Any) -> tuple[WrittenInterval, ...]:
+        """The ledger: which data intervals are written, when, by which DAG run, and which constraints they break."""
+        return pipeline.offline_store(self.path).intervals(self.view(view))
+
+    def _interval(
+        self, view: Any, start: datetime | None, end: datetime | None, dag_run_id: str | None
+    ) -> pipeline.Interval:
+        registry = self.registry
+        return pipeline.Interval(self.path, ask.view_named(registry, view), start, end, registry.version, dag_run_id)
+
+
+REGISTRY = "registry.json"
+
+
+def read_registry(project: Path, name: str) -> Registry:
+    path = project / REGISTRY
+    if not path.exists():
+        return Registry(project=name)
+    return Registry.model_validate_json(path.read_bytes())
+
+
+def _keys_of(view: FeatureView, row: Mapping[str, Any]) -> tuple[Any, ...]:
+    try:
+        return tuple(row[key.name] for key in view.entities)
+    except KeyError as error:
+        raise FeatureStoreError(
+            f"{view.name} is asked by {', '.join(k.name for k in view.entities)}; a row has only {', '.join(row)}."
+        ) from error
