@@ -79,6 +79,7 @@ def view_record(view: type[FeatureView]) -> model.FeatureView:
             model.Key(name=name, dtype=members[name].dtype, description=_description(read[name])) for name in entities
         ),
         event_time=event_time,
+        event_time_description=_description(read[event_time]) if event_time else "",
         created_time=_only_one(body, roles, "created time"),
         ttl_seconds=_ttl(body, event_time),
         schedule=schedule,

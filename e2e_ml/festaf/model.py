@@ -78,6 +78,7 @@ class FeatureView(Record):
     source: Source
     entities: tuple[Key, ...]
     event_time: str | None = None  # the column; None: a view without timestamps
+    event_time_description: str = ""
     created_time: str | None = None
     ttl_seconds: float | None = None
     schedule: str | None = None  # cron or preset; festaf makes the DAG

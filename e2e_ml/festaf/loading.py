@@ -1,0 +1,90 @@
+"""Finding the definitions of a project: its `features.py`, or the modules of its `features/` package."""
+
+from __future__ import annotations
+
+import importlib.util
+import linecache
+import sys
+import traceback
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import CodeType
+
+from e2e_ml.festaf.definitions import FeatureService, FeatureView
+from e2e_ml.festaf.places import DefinitionError, Place
+
+
+def load_definitions(project: Path | str) -> list[type[FeatureView] | type[FeatureService]]:
+    """Run the definition modules of a project folder and give the classes in them, in the order of their definition.
+
+    Modules run anew at each call. They may import each other (`from features.weather import HourlyWeather`, or
+    `from .weather import ...`), and what else lies in the folder. Raises DefinitionError for whatever goes wrong.
+    """
+    folder = Path(project).resolve()
+    files = _files(folder)
+    if not files:
+        raise DefinitionError(
+            f"There are no definitions in {folder}. Write your feature views into {folder / 'features.py'}."
+        )
+    for name in [name for name in sys.modules if name == "features" or name.startswith("features.")]:
+        del sys.modules[name]
+    found: dict[type[FeatureView] | type[FeatureService], None] = {}
+    sys.path.insert(0, str(folder))
+    try:
+        for name, file in files:
+            for value in vars(_run(name, file)).values():
+                if isinstance(value, type) and issubclass(value, FeatureView | FeatureService):
+                    found.update({value: None} if "__record__" in vars(value) else {})
+    finally:
+        sys.path.remove(str(folder))
+    if not found:
+        raise DefinitionError(f"{files[0][1]} defines no feature view. Subclass fs.FeatureView in it.")
+    return list(found)
+
+
+def _files(folder: Path) -> list[tuple[str, Path]]:
+    """Module names and files, a package before its modules."""
+    package, module = folder / "features", folder / "features.py"
+    if module.is_file():
+        return [("features", module)]
+    inside = sorted(package.rglob("*.py")) if package.is_dir() else []
+    named = [(".".join(file.relative_to(folder).with_suffix("").parts), file) for file in inside]
+    return [(name.removesuffix(".__init__"), file) for name, file in sorted(named, key=lambda pair: pair[0])]
+
+
+class _FreshLoader(SourceFileLoader):
+    """Compiles the file as it now is. Byte code is matched by size and second, so that a quick edit could be missed."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
+def _run(name: str, file: Path) -> object:
+    if name in sys.modules:  # another module has imported it
+        return sys.modules[name]
+    search = [str(file.parent)] if file.name == "__init__.py" else None
+    loader = _FreshLoader(name, str(file))
+    spec = importlib.util.spec_from_file_location(name, file, loader=loader, submodule_search_locations=search)
+    if spec is None:
+        raise DefinitionError(f"{file} is not a Python module.")
+    linecache.checkcache(str(file))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        loader.exec_module(module)
+    except DefinitionError:
+        raise
+    except SyntaxError as error:
+        place = Place(error.filename or str(file), error.lineno or 0)
+        raise DefinitionError(f"it is not Python: {error.msg}.", place, "") from None
+    except Exception as error:
+        sentence = f"it stopped with {type(error).__name__}: {error}"
+        raise DefinitionError(sentence, _last_place(error, file), "") from error
+    return module
+
+
+def _last_place(error: Exception, file: Path) -> Place:
+    """The last statement of the definition file that was reached."""
+    lines = [frame.lineno or 0 for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+    return Place(str(file), lines[-1] if lines else 0)
