@@ -1,0 +1,203 @@
+"""The feature store over its REST API: the registry's definitions and what is known of the stored rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from e2e_ml import refs
+from e2e_ml.festaf.model import Constraint, Feature, FeatureService, FeatureView, Owner, Registry
+from e2e_ml.lineage.collectors import Batch, CollectError
+from e2e_ml.lineage.collectors.http import Api, Connection, known
+from e2e_ml.lineage.graph import Edge, Evidence, Node, Relation
+from e2e_ml.refs import Kind, Ref
+
+COMPLETE = frozenset({
+    Kind.PROJECT, Kind.SOURCE, Kind.ENTITY, Kind.FEATURE_VIEW, Kind.FEATURE, Kind.FEATURE_SERVICE,
+})  # fmt: skip
+
+
+class FestafCollector:
+    """`connection.instance` names the connection; the project is the registry's own."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._instance = connection.instance
+        self._api = Api("The feature store", connection)
+        self._registry: Registry | None = None  # as of `_etag`
+        self._etag: str | None = None
+
+    @property
+    def name(self) -> str:
+        return f"festaf:{self._instance}"
+
+    def collect(self, cursor: Mapping[str, Any]) -> Batch:
+        content, self._etag = self._api.get_if_new("/api/v1/registry", self._etag if self._registry else None)
+        if content is not None or self._registry is None:
+            self._registry = _read(content)
+        stats: Mapping[str, Mapping[str, Any]] = self._api.get("/api/v1/stats")
+        nodes, edges = registry_graph(self._registry, stats)
+        return Batch(tuple(nodes), tuple(edges), COMPLETE)
+
+
+def _read(content: Any) -> Registry:
+    try:
+        return Registry.model_validate(content)
+    except ValidationError as error:
+        raise CollectError(
+            f"The feature store's registry is not one that this version reads ({error.error_count()} differences). "
+            "Use the same e2e-ml for its server and for the workbench."
+        ) from error
+
+
+def registry_graph(registry: Registry, stats: Mapping[str, Mapping[str, Any]]) -> tuple[list[Node], list[Edge]]:
+    """The registry as nodes and edges. `stats`: view name -> {rows, newest_event, last_written}, as JSON has them."""
+    builder = _Builder(registry.project)
+    applied = registry.history[-1] if registry.history else None
+    builder.node(
+        refs.project(registry.project),
+        {
+            "registry_version": registry.version,
+            "applied_at": applied.at.isoformat() if applied else None,
+            "applied_by": applied.by if applied else None,
+        },
+    )
+    for view in registry.views:
+        builder.view(view, stats.get(view.name, {}))
+    for service in registry.services:
+        builder.service(service)
+    return list(builder.nodes.values()), builder.edges
+
+
+class _Builder:
+    def __init__(self, project: str) -> None:
+        self._project = project
+        self.nodes: dict[Ref, Node] = {}
+        self.edges: list[Edge] = []
+
+    def node(self, ref: Ref, facts: Mapping[str, Any]) -> None:
+        self.nodes[ref] = Node(ref, known(facts))
+
+    def view(self, view: FeatureView, stats: Mapping[str, Any]) -> None:
+        ref = refs.feature_view(self._project, view.name)
+        written = {k: stats.get(k) for k in ("newest_event", "last_written", "written_until")}
+        shared = {**_owner(view.owner), "purpose": view.purpose, "source": view.source.name, "schedule": view.schedule}
+        facts = {
+            **shared,
+            **written,
+            "rows": stats.get("rows"),
+            "description": view.description,
+            "entities": [key.name for key in view.entities],
+            "event_time": view.event_time,
+            "ttl": view.ttl_seconds,
+            "tags": list(view.tags),
+            "first_seen": view.first_seen.isoformat(),
+            "changed_at": view.changed_at.isoformat(),
+            "version": view.version,
+            "end": view.end.isoformat() if view.end else None,
+            "dag_id": dag_id(self._project, view),
+            "task_id": view.produced_by.task_id if view.produced_by else None,
+            "features": [f.name for f in view.features if not f.hidden],
+        }
+        self.node(ref, facts)
+        self._sources(view, ref)
+        for feature in view.features:
+            if not feature.hidden:
+                self._feature(view, feature, {**shared, **written})
+
+    def _sources(self, view: FeatureView, ref: Ref) -> None:
+        source = refs.source(self._project, view.source.name)
+        columns = {c for f in view.features for c in f.inputs if not view.has(c)}
+        columns |= {f.name for f in view.features if f.expression is None} | {key.name for key in view.entities}
+        earlier: list[str] = self.nodes[source].facts["columns"] if source in self.nodes else []
+        facts = {"uri": view.source.uri, "format": view.source.format, "columns": sorted({*columns, *earlier})}
+        self.node(source, facts)
+        self._edge(source, ref, Relation.FEEDS, "the view's source")
+        for key in view.entities:
+            entity = refs.entity(self._project, key.name)
+            if entity not in self.nodes or key.description:
+                self.node(entity, {"dtype": key.dtype, "description": key.description})
+            self._edge(entity, ref, Relation.KEYS, "the view's key")
+
+    def _feature(self, view: FeatureView, feature: Feature, shared: Mapping[str, Any]) -> None:
+        ref = refs.feature(self._project, view.name, feature.name)
+        inputs = list(visible_inputs(view, feature))
+        facts = {
+            **shared,
+            "dtype": feature.dtype,
+            "description": feature.description,
+            "inputs": inputs or ([feature.name] if feature.expression is None else None),
+            "expression": feature.code,
+            "tree": feature.expression,
+            "constraints": [constraint_words(c) for c in feature.constraints],
+            "fill_null": feature.fill_null,
+            "first_seen": feature.first_seen.isoformat(),
+            "changed_at": feature.changed_at.isoformat(),
+            "tags": list(feature.tags),
+        }
+        self.node(ref, facts)
+        self._edge(refs.feature_view(self._project, view.name), ref, Relation.CONTAINS, "the view's definition")
+        for name in inputs:
+            if view.has(name):
+                other = refs.feature(self._project, view.name, name)
+                self._edge(other, ref, Relation.FEEDS, "an input of its expression")
+
+    def service(self, service: FeatureService) -> None:
+        ref = refs.feature_service(self._project, service.name)
+        facts = {
+            **_owner(service.owner),
+            "description": service.description,
+            "purpose": service.purpose,
+            "features": list(service.features),
+            "target": service.target.code if service.target else None,
+            "target_view": service.target.view if service.target else None,
+            "first_seen": service.first_seen.isoformat(),
+            "changed_at": service.changed_at.isoformat(),
+            "tags": list(service.tags),
+            "version": service.version,
+        }
+        self.node(ref, facts)
+        for name in service.features:
+            view, _, feature = name.partition(".")
+            self._edge(refs.feature(self._project, view, feature), ref, Relation.FEEDS, "the service's definition")
+
+    def _edge(self, up: Ref, down: Ref, relation: Relation, reason: str) -> None:
+        self.edges.append(Edge(up, down, relation, Evidence.DECLARED, reason))
+
+
+def dag_id(project: str, view: FeatureView) -> str | None:
+    """The DAG that makes a view: the one it names, else the one that festaf makes of its schedule; None without."""
+    if view.produced_by is not None:
+        return view.produced_by.dag_id
+    return f"festaf.{project}.{view.name}" if view.schedule is not None else None
+
+
+def visible_inputs(view: FeatureView, feature: Feature) -> Iterator[str]:
+    """What a feature is made of, by names that people know: through hidden intermediates to features and columns."""
+    seen, waiting = set[str](), list(feature.inputs)
+    while waiting:
+        name = waiting.pop(0)
+        if name in seen:
+            continue
+        seen.add(name)
+        if view.has(name) and view.feature(name).hidden:
+            waiting = [*view.feature(name).inputs, *waiting]
+        else:
+            yield name
+
+
+def constraint_words(constraint: Constraint) -> str:
+    match constraint.rule:
+        case "required":
+            return "required"
+        case "lower_bound":
+            return f"≥ {constraint.value}"
+        case "upper_bound":
+            return f"≤ {constraint.value}"
+        case "accepted_values":
+            return "one of " + ", ".join(str(v) for v in constraint.value)
+
+
+def _owner(owner: Owner | None) -> dict[str, str | None]:
+    return {"owner": owner.name, "owner_email": owner.email} if owner else {}

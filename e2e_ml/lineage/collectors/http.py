@@ -1,0 +1,139 @@
+"""Talking to a service's API: where it is, who asks, and errors as sentences. JSON in, JSON out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+
+from e2e_ml.lineage.collectors import CollectError
+
+TIMEOUT = httpx.Timeout(20.0, connect=3.0)  # seconds
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def _no_headers() -> Mapping[str, str]:
+    return {}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Connection:
+    """Where a service answers and how to log in. Both are asked late: a managed service has a port once it starts.
+
+    `headers` may wait for the service; it is asked again when a login is refused, so it should then log in anew.
+    """
+
+    instance: str
+    url: Callable[[], str | None]  # base URL; None: not there yet
+    headers: Callable[[], Mapping[str, str]] = _no_headers
+
+
+class Api:
+    """One service's API. Not for two threads at once."""
+
+    def __init__(self, title: str, connection: Connection, transport: httpx.BaseTransport | None = None) -> None:
+        self._title = title
+        self._connection = connection
+        self._transport = transport
+        self._client: httpx.Client | None = None
+        self._base = ""
+        self.server_time: datetime | None = None  # the service's own clock, as of its last answer
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def get(self, path: str, **params: Any) -> Any:
+        """The JSON at `path`. Raises CollectError."""
+        return self._json(self._send("GET", path, params=params))
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        return self._json(self._send("POST", path, json=body))
+
+    def get_if_new(self, path: str, etag: str | None) -> tuple[Any, str | None]:
+        """The JSON at `path` and its ETag; None for the JSON where it has not changed since `etag`."""
+        response = self._send("GET", path, headers={"If-None-Match": etag} if etag else {})
+        if response.status_code == HTTPStatus.NOT_MODIFIED:
+            return None, etag
+        return self._json(response), response.headers.get("etag")
+
+    def pages(self, path: str, key: str, *, limit: int = 100, most: int | None = None, **params: Any) -> Iterator[Any]:
+        """The items of an offset-paged list of Airflow, `most` of them at most."""
+        offset = 0
+        while True:
+            answer = self.get(path, limit=limit, offset=offset, **params)
+            items: list[Any] = answer[key]
+            yield from items
+            offset += len(items)
+            if not items or offset >= answer["total_entries"] or (most is not None and offset >= most):
+                return
+
+    def _send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        client, fresh = self._connect()
+        try:
+            response = client.request(method, self._base + path, **arguments)
+            if response.status_code == HTTPStatus.UNAUTHORIZED and not fresh:
+                client.headers.update(self._connection.headers())
+                response = client.request(method, self._base + path, **arguments)
+        except httpx.HTTPError as error:
+            self.close()
+            raise CollectError(f"{self._title} does not answer at {self._base}: {_words(error)}.") from error
+        if date := response.headers.get("date"):
+            self.server_time = parsedate_to_datetime(date).astimezone(UTC)
+        if response.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            self.close()
+            raise CollectError(
+                f"{self._title} refuses the login ({response.status_code}). Check its credentials in workbench.yaml."
+            )
+        if response.is_error or response.is_redirect:
+            raise CollectError(f"{self._title} answered {response.status_code} to {method} {path}. See its log.")
+        return response
+
+    def _connect(self) -> tuple[httpx.Client, bool]:
+        """The client, and whether it has just logged in."""
+        base = (self._connection.url() or "").rstrip("/")
+        if not base:
+            raise CollectError(f"{self._title} has no address yet: it is starting or stopped.")
+        if self._client is not None and base == self._base:
+            return self._client, False
+        self.close()
+        self._base = base
+        # Proxies and .netrc of the environment are for other hosts than this one.
+        outside = urlsplit(base).hostname not in _LOOPBACK
+        self._client = httpx.Client(timeout=TIMEOUT, trust_env=outside, transport=self._transport)
+        self._client.headers.update(self._connection.headers())
+        return self._client, True
+
+    def _json(self, response: httpx.Response) -> Any:
+        try:
+            return response.json()
+        except ValueError as error:
+            raise CollectError(
+                f"{self._title} answered {response.request.url.path} with something that is not JSON. "
+                "Does the address in workbench.yaml lead to its base, and past a login page?"
+            ) from error
+
+
+def _words(error: httpx.HTTPError) -> str:
+    return str(error) or type(error).__name__
+
+
+def since(api: Api, overlap_seconds: float) -> float:
+    """The service's clock now, in seconds since 1970, less an overlap: where the next visit begins."""
+    return (api.server_time or datetime.now(UTC)).timestamp() - overlap_seconds
+
+
+def iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def known(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """`facts` without what is not known: a fact that is not known is absent."""
+    return {k: v for k, v in facts.items() if v is not None and v != ""}
