@@ -50,6 +50,7 @@ def up(workspace: Path, foreground: bool, new: bool) -> None:
     stack = Stack(opened, kind=background.KIND)
     if (owner := stack.owner()) is not None:
         click.echo(f"Already running ({_who(owner)}).")
+        _start_again(stack)
         raise SystemExit(_wait_until_up(stack, lambda: stack.owner() is not None))
     if foreground:
         printer = _Printer()
@@ -67,6 +68,19 @@ def up(workspace: Path, foreground: bool, new: bool) -> None:
         launched.wait()
         raise SystemExit(130) from None
     raise SystemExit(code)
+
+
+def _start_again(stack: Stack) -> None:
+    """Ask the owner to start what failed or was stopped, and wait until it has heard."""
+    stack.look()
+    down = [s for s in stack.services.values() if s.managed and s.status().state in (State.FAILED, State.STOPPED)]
+    before = {service.name: service.status() for service in down}
+    for service in down:
+        stack.request(service.name)
+    deadline = time.monotonic() + 5
+    while any(service.status() == before[service.name] for service in down) and time.monotonic() < deadline:
+        time.sleep(_POLL_SECONDS)
+        stack.look()
 
 
 def _wait_until_up(stack: Stack, alive: Callable[[], bool]) -> int:

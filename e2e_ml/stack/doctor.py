@@ -20,6 +20,8 @@ from e2e_ml.workspace import Attached, CredentialError, Workspace, WorkspaceErro
 _ENOUGH_BYTES = 2 * 2**30
 _ATTACHED_ANSWER_SECONDS = 12.0
 
+_PACKAGES = (("PySide6", "window", "desktop"), ("airflow", "Airflow", "local"), ("mlflow", "MLflow", "local"))
+
 # What QtWebEngine and the xcb platform load, and the Debian package that brings it.
 _LIBRARIES: Mapping[str, str] = {
     "libEGL.so.1": "libegl1",

@@ -44,12 +44,11 @@ class MlflowRecipe:
         pass
 
     def commands(self) -> Sequence[Command]:
-        arguments = ("--host", LOOPBACK, "--port", str(self._layout.port(self.name)), "--workers", "1")
-        stores = (
-            *("--backend-store-uri", f"sqlite:///{quote(str(self._home / 'mlflow.db'))}"),
-            *("--artifacts-destination", (self._home / "artifacts").as_uri()),
+        command = python(
+            *("-m", "e2e_ml.stack.mlflow_server", "--host", LOOPBACK, "--port", str(self._layout.port(self.name))),
+            *("--store", f"sqlite:///{quote(str(self._home / 'mlflow.db'))}"),
+            *("--artifacts", (self._home / "artifacts").as_uri()),
         )
-        command = python("-m", "mlflow", "server", *arguments, *stores, "--app-name", "basic-auth")
         return (Command("mlflow", command, self._environment(), self._home),)
 
     def probe(self, since: float) -> Probe:

@@ -156,6 +156,10 @@ class Stack:
                 continue
             self.look()
 
+    def request(self, service: str) -> None:
+        """Ask the owner, another program, to start a service again."""
+        self._ownership.request(service)
+
     def look(self) -> None:
         """Read once what the owner tells of the managed services; nothing to do for the owner itself."""
         if self._ownership.mine:
