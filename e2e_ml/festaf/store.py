@@ -11,13 +11,16 @@ from typing import Any, Literal
 import polars as pl
 
 from e2e_ml.festaf import asked as ask
-from e2e_ml.festaf import historical, pipeline, profile, validation
+from e2e_ml.festaf import explaining, historical, pipeline, planning, profile, validation
+from e2e_ml.festaf import registry as registries
 from e2e_ml.festaf.asked import Names
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.historical import HistoricalFeatures
-from e2e_ml.festaf.model import FeatureView, Registry, ViewStats
+from e2e_ml.festaf.model import Explanation, FeatureView, Registry, ViewStats
 from e2e_ml.festaf.offline import WrittenInterval
+from e2e_ml.festaf.planning import Definitions, Plan
 
+REGISTRY = registries.FILE_NAME
 Missing = Literal["absent", "expired"]
 
 
@@ -38,32 +41,51 @@ class OnlineFeatures:
 class FeatureStore:
     """Made by `open`. The registry is read anew for every question, so that an apply elsewhere is seen."""
 
-    def __init__(self, project: Path, name: str) -> None:
+    def __init__(self, project: Path, name: str | None = None) -> None:
         self.path = project
         self._name = name
 
     @classmethod
     def open(cls, path: str | Path, name: str | None = None) -> FeatureStore:
-        """The store in a project folder, or beside a registry.json. An empty folder, or none, starts one there.
+        """The store in a project folder, or beside a registry.json. A folder without a registry starts one there.
 
-        `name` is the project's where it is new; else the folder's own. Raises FeatureStoreError for a folder that holds
-        other things, and no registry.
+        `name` is the project's where it is new; else the folder's own. Raises FeatureStoreError for another file, and
+        for a registry that cannot be read.
         """
         place = Path(path).resolve()
-        if place.name == REGISTRY:
+        if place.name == REGISTRY and not place.is_dir():
             place = place.parent
         if place.exists() and not place.is_dir():
             raise FeatureStoreError(f"{place} is a file. Give the project's folder, or its registry.json.")
-        return cls(place, name or place.name)
+        store = cls(place, name)
+        registries.read(place, name=name)
+        return store
 
     @property
     def registry(self) -> Registry:
         """The definitions as applied last; version 0 where nothing was applied yet."""
-        return read_registry(self.path, self._name)
+        return registries.read(self.path, name=self._name)
 
     @property
     def project(self) -> str:
         return self.registry.project
+
+    # --- definitions ------------------------------------------------------------------------------------------------
+
+    def plan(self, definitions: Definitions) -> Plan:
+        """What applying `definitions` (a module, or view and service classes) would change. Writes nothing."""
+        return planning.plan(self.registry, definitions)
+
+    def apply(self, plan: Plan, *, by: str | None = None) -> Registry:
+        """Make a plan so. Raises RegistryChangedError when somebody applied something else in between."""
+        return registries.apply(self.path, plan, by=by)
+
+    def explain(self, name: str) -> Explanation:
+        """Who, what, when, how and why of a view, a feature (`view.feature`) or a service."""
+        registry = self.registry
+        view = next((v for v in registry.views if v.name == name.partition(".")[0]), None)
+        stats = pipeline.offline_store(self.path).stats(view) if view is not None else None
+        return explaining.explain(registry, name, stats)
 
     # --- reading ----------------------------------------------------------------------------------------------------
 
@@ -179,16 +201,6 @@ class FeatureStore:
     ) -> pipeline.Interval:
         registry = self.registry
         return pipeline.Interval(self.path, ask.view_named(registry, view), start, end, registry.version, dag_run_id)
-
-
-REGISTRY = "registry.json"
-
-
-def read_registry(project: Path, name: str) -> Registry:
-    path = project / REGISTRY
-    if not path.exists():
-        return Registry(project=name)
-    return Registry.model_validate_json(path.read_bytes())
 
 
 def _keys_of(view: FeatureView, row: Mapping[str, Any]) -> tuple[Any, ...]:
