@@ -1,0 +1,119 @@
+"""The application: API, pages and static files behind one guard. `create_app` is all that the outside needs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from e2e_ml import __version__, resources
+from e2e_ml.festaf.errors import FeatureStoreError
+from e2e_ml.festaf.server import api, pages
+from e2e_ml.festaf.server.live import Live, live_of
+from e2e_ml.festaf.server.pages import NotHereError
+from e2e_ml.festaf.server.security import Guard, RefusedError
+
+_LOG = logging.getLogger(__name__)
+
+
+def create_app(
+    project: str | Path, *, host: str = "127.0.0.1", allow_hosts: Sequence[str] = (), token: str | None = None
+) -> FastAPI:
+    """The server of the project in the folder `project`.
+
+    It answers to `host`, to this machine's own names and to `allow_hosts`; without `token` it takes no writes. Raises
+    FeatureStoreError for a folder that holds no readable project.
+    """
+    app = FastAPI(
+        title="festaf",
+        version=__version__,
+        description="The feature store: definitions, statistics and the five answers about every feature.",
+        docs_url=None,  # FastAPI's own pages load scripts from another host; `/api` is ours
+        redoc_url=None,
+    )
+    app.state.live = Live(Path(project))
+    app.state.token = token
+    app.add_middleware(Guard, served_on=host, extra=tuple(allow_hosts))
+    app.include_router(api.router)
+    app.include_router(pages.router)
+    app.mount("/static", _Static(directory=resources.path("catalog")), name="static")
+    for kind, handler in _HANDLERS:
+        app.add_exception_handler(kind, handler)
+    return app
+
+
+class _Static(StaticFiles):
+    """The style sheet, the script and the icon; the templates beside them are no one's to fetch."""
+
+    def lookup_path(self, path: str) -> tuple[str, object]:  # type: ignore[override]
+        if not path.endswith((".css", ".js", ".svg")):
+            return "", None
+        return super().lookup_path(path)
+
+    def file_response(self, *args: object, **kwargs: object) -> Response:
+        response = super().file_response(*args, **kwargs)  # type: ignore[arg-type]
+        response.headers["cache-control"] = "no-cache"  # ask again each time, by its ETag: an update shows at once
+        return response
+
+
+def _wants_json(request: Request) -> bool:
+    return request.url.path.startswith(("/api/", "/health", "/openapi"))
+
+
+def _answer(request: Request, status: int, sentence: str, wanted: str = "") -> Response:
+    if _wants_json(request):
+        return JSONResponse({"detail": sentence}, status)
+    live = live_of(request)
+    if status == 404:
+        return pages.missing(live, sentence, wanted)
+    return pages.render(live, "trouble.html", status, sentence=sentence)
+
+
+def _not_here(request: Request, error: NotHereError) -> Response:
+    return _answer(request, 404, error.sentence, error.wanted)
+
+
+def _refused(_: Request, error: RefusedError) -> Response:
+    headers = {"www-authenticate": "Bearer"} if error.status == 401 else None
+    return JSONResponse({"detail": error.sentence}, error.status, headers)
+
+
+def _unanswerable(request: Request, error: FeatureStoreError) -> Response:
+    return _answer(request, 422, str(error))
+
+
+def _malformed(request: Request, error: RequestValidationError) -> Response:
+    said = "; ".join(f"{'.'.join(str(p) for p in e['loc'][1:]) or 'body'}: {e['msg']}" for e in error.errors())
+    return _answer(request, 422, f"The request is not understood: {said}. The routes are described at /api.")
+
+
+def _http(request: Request, error: HTTPException) -> Response:
+    if error.status_code == 404:
+        last = request.url.path.strip("/").rpartition("/")[2]
+        return _answer(request, 404, f"There is no page {request.url.path!r}.", last)
+    return _answer(request, error.status_code, f"{error.detail}.")
+
+
+def _failed(request: Request, error: Exception) -> Response:
+    # Starlette logs the traceback by raising the error again once this answer is sent.
+    _LOG.error("%s %s failed: %s", request.method, request.url.path, error)
+    sentence = "The server failed to answer this; its log says why. Other pages still work."
+    return JSONResponse({"detail": sentence}, 500)
+
+
+# Starlette types a handler as one of any exception; each of these is called with its own alone.
+_HANDLERS: tuple[tuple[type[Exception], Any], ...] = (
+    (NotHereError, _not_here),
+    (RefusedError, _refused),
+    (FeatureStoreError, _unanswerable),
+    (RequestValidationError, _malformed),
+    (HTTPException, _http),
+    (Exception, _failed),
+)

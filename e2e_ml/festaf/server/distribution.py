@@ -1,0 +1,85 @@
+"""A feature's profile as a page shows it: bars or levels, the ends of the axis, and the figures. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from e2e_ml.festaf.profile import FeatureProfile
+from e2e_ml.festaf.server.presenting import number, percent
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One value of a feature that has few: its share of all rows."""
+
+    label: str
+    count: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    missing_share: float
+    counts: tuple[int, ...]  # the bars; of levels too, for the sparkline
+    titles: tuple[str, ...]
+    low: str  # the ends of the axis
+    high: str
+    levels: tuple[Level, ...]  # instead of bars, where not empty
+    figures: tuple[tuple[str, str], ...]
+    summary: str  # in one line, for a pointer
+
+
+def distributions(profiles: Sequence[FeatureProfile]) -> dict[str, Distribution]:
+    """The distribution of each profiled feature, by name; one without rows is left out."""
+    return {p.feature: distribution(p) for p in profiles if p.count}
+
+
+def distribution(profile: FeatureProfile) -> Distribution:
+    missing_share = profile.missing / profile.count if profile.count else 0.0
+    figures = _figures(profile, missing_share)
+    summary = ", ".join(f"{label.lower()} {value}" for label, value in figures)
+    if profile.top:
+        levels = tuple(
+            Level("other values" if v.value is None else number(v.value), v.count, v.count / profile.count)
+            for v in profile.top
+        )
+        counts = tuple(v.count for v in profile.top)
+        titles = tuple(f"{level.label}: {number(level.count)} rows ({percent(level.share)})" for level in levels)
+        return Distribution(missing_share, counts, titles, "", "", levels, figures, summary)
+    titles = tuple(
+        f"{number(b.low)} to {number(b.high)}: {number(b.count)} rows ({percent(b.count / profile.count)})"
+        for b in profile.histogram
+    )
+    counts = tuple(b.count for b in profile.histogram)
+    return Distribution(missing_share, counts, titles, _end(profile.min), _end(profile.max), (), figures, summary)
+
+
+def _figures(profile: FeatureProfile, missing_share: float) -> tuple[tuple[str, str], ...]:
+    found: list[tuple[str, str]] = [("Rows", number(profile.count)), ("Missing", percent(missing_share))]
+    if profile.not_finite:
+        found.append(("Not finite", number(profile.not_finite)))
+    found.append(("Distinct", number(profile.distinct)))
+    if profile.mean is not None:
+        found += [
+            ("Least", number(profile.min)),
+            ("Median", number(profile.median)),
+            ("Mean", number(profile.mean)),
+            ("Most", number(profile.max)),
+        ]
+        if profile.std is not None:
+            found.append(("Std. deviation", number(profile.std)))
+    elif profile.min is not None:
+        found += [("First", _end(profile.min)), ("Last", _end(profile.max))]
+    return tuple(found)
+
+
+def _end(value: float | int | str | None) -> str:
+    """An end of the axis; times come as ISO 8601 text and are shown to the minute."""
+    if isinstance(value, str):
+        try:
+            return f"{datetime.fromisoformat(value):%d %b %Y %H:%M}".removesuffix(" 00:00")
+        except ValueError:
+            return value
+    return number(value)

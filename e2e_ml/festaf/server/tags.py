@@ -1,0 +1,38 @@
+"""ETags, and the one answer that tells whether anything has changed: the statistics of every view at once."""
+
+from __future__ import annotations
+
+import hashlib
+
+from pydantic import BaseModel, ConfigDict
+
+from e2e_ml.festaf.model import ViewStats
+from e2e_ml.festaf.server.live import Live
+
+
+class AllStats(BaseModel):
+    """What is known of every view's stored rows."""
+
+    model_config = ConfigDict(frozen=True)
+
+    project: str
+    registry_version: int
+    views: dict[str, ViewStats]
+
+
+def stats_text(live: Live) -> str:
+    """The statistics of every view as JSON; the text changes with the registry and with every write."""
+    registry = live.registry
+    views = {view.name: live.stats(view) for view in registry.views}
+    return AllStats(project=registry.project, registry_version=registry.version, views=views).model_dump_json()
+
+
+def tag_of(text: str) -> str:
+    """The ETag of a body."""
+    return f'"{hashlib.sha256(text.encode()).hexdigest()[:32]}"'
+
+
+def known(tag: str, if_none_match: str | None) -> bool:
+    """Whether the asker's If-None-Match says that it has the body with this tag."""
+    given = {part.strip().removeprefix("W/") for part in (if_none_match or "").split(",")}
+    return tag in given or "*" in given
