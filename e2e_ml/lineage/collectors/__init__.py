@@ -42,3 +42,7 @@ class Collector(Protocol):
     def collect(self, cursor: Mapping[str, Any]) -> Batch:
         """What is new since `cursor`, everything where it is empty. Raises CollectError."""
         ...
+
+    def close(self) -> None:
+        """Give up its connections; a later `collect` opens them again."""
+        ...

@@ -31,6 +31,9 @@ class AirflowCollector:
     def name(self) -> str:
         return f"airflow:{self._instance}"
 
+    def close(self) -> None:
+        self._api.close()
+
     def collect(self, cursor: Mapping[str, Any]) -> Batch:
         api, found = self._api, _Found(self._instance, cursor.get("writers", {}))
         dags = list(api.pages("/api/v2/dags", "dags", exclude_stale=True, order_by="dag_id"))

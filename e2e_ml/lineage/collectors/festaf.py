@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 
@@ -13,6 +13,9 @@ from e2e_ml.lineage.collectors import Batch, CollectError
 from e2e_ml.lineage.collectors.http import Api, Connection, known
 from e2e_ml.lineage.graph import Edge, Evidence, Node, Relation
 from e2e_ml.refs import Kind, Ref
+
+T = TypeVar("T")
+_Tagged = tuple[T, str | None]  # an answer and its ETag
 
 COMPLETE = frozenset({
     Kind.PROJECT, Kind.SOURCE, Kind.ENTITY, Kind.FEATURE_VIEW, Kind.FEATURE, Kind.FEATURE_SERVICE,
@@ -25,23 +28,33 @@ class FestafCollector:
     def __init__(self, connection: Connection) -> None:
         self._instance = connection.instance
         self._api = Api("The feature store", connection)
-        self._registry: Registry | None = None  # as of `_etag`
-        self._etag: str | None = None
+        self._registry: tuple[Registry, str | None] | None = None  # with its ETag
+        self._stats: tuple[Mapping[str, Any], str | None] | None = None
 
     @property
     def name(self) -> str:
         return f"festaf:{self._instance}"
 
+    def close(self) -> None:
+        self._api.close()
+
     def collect(self, cursor: Mapping[str, Any]) -> Batch:
-        content, self._etag = self._api.get_if_new("/api/v1/registry", self._etag if self._registry else None)
-        if content is not None or self._registry is None:
-            self._registry = _read(content)
-        stats: Mapping[str, Mapping[str, Any]] = self._api.get("/api/v1/stats")
-        nodes, edges = registry_graph(self._registry, stats)
+        self._registry = registry = self._read("/api/v1/registry", self._registry, _registry)
+        self._stats = stats = self._read("/api/v1/stats", self._stats, _views)
+        nodes, edges = registry_graph(registry[0], stats[0])
         return Batch(tuple(nodes), tuple(edges), COMPLETE)
 
+    def _read(self, path: str, known: _Tagged[T] | None, parse: Callable[[Any], T]) -> _Tagged[T]:
+        """What is at `path` with its ETag; what was known where that has not changed."""
+        content, etag = self._api.get_if_new(path, known[1] if known else None)
+        return (parse(content), etag) if content is not None or known is None else known
 
-def _read(content: Any) -> Registry:
+
+def _views(content: Any) -> Mapping[str, Any]:
+    return cast(Mapping[str, Any], content["views"])
+
+
+def _registry(content: Any) -> Registry:
     try:
         return Registry.model_validate(content)
     except ValidationError as error:

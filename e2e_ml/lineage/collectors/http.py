@@ -14,7 +14,7 @@ import httpx
 
 from e2e_ml.lineage.collectors import CollectError
 
-TIMEOUT = httpx.Timeout(20.0, connect=3.0)  # seconds
+TIMEOUT = httpx.Timeout(10.0, connect=3.0)  # seconds
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 

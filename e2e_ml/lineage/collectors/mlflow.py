@@ -35,6 +35,9 @@ class MlflowCollector:
     def name(self) -> str:
         return f"mlflow:{self._instance}"
 
+    def close(self) -> None:
+        self._api.close()
+
     def collect(self, cursor: Mapping[str, Any]) -> Batch:
         found = _Found(self._instance)
         experiments = list(self._pages("experiments/search", "experiments", max_results=1_000))
