@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from e2e_ml.festaf.expression import Apply, Column, Window, literal, to_json
+from e2e_ml.festaf.expression import Apply, Column, Window, columns, literal, to_json
 from e2e_ml.festaf.model import (
     Constraint,
     Feature,
@@ -32,9 +32,9 @@ def hour(h: float) -> datetime:
 
 def feature(name: str, dtype: str = "float64", expression: Any = None, **more: Any) -> Feature:
     tree = None if expression is None else to_json(expression)
-    return Feature.model_validate(
-        {"name": name, "dtype": dtype, "expression": tree, "first_seen": T0, "changed_at": T0, **more}
-    )
+    inputs = () if expression is None else columns(expression)
+    fixed = {"name": name, "dtype": dtype, "expression": tree, "inputs": inputs, "first_seen": T0, "changed_at": T0}
+    return Feature.model_validate({**fixed, **more})
 
 
 def weather(**changes: Any) -> FeatureView:
@@ -89,10 +89,13 @@ def project(folder: Path, *views: FeatureView) -> FeatureStore:
     folder.mkdir(parents=True, exist_ok=True)
     weather_rows().write_parquet(folder / "weather.parquet")
     (folder / "planes.csv").write_text("tailnum,seats,jet\nN1,100,true\nN2,,false\nN1,120,true\n")
+    views = views or (weather(), plane())
+    if not any(view.name == "plane" for view in views):
+        views = (*views, plane())
     registry = Registry(
         project="flights",
         version=1,
-        views=views or (weather(), plane()),
+        views=views,
         services=(
             FeatureService(
                 name="delay",
