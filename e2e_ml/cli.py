@@ -43,3 +43,7 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="e2e-ml")
 def main() -> None:
     """The machine-learning lifecycle in one window: Airflow, a feature store and MLflow, tied together."""
+
+
+if __name__ == "__main__":
+    main()

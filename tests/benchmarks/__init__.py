@@ -1,0 +1,1 @@
+"""Benchmarks: `make bench`. Nothing else in the suite measures time."""
