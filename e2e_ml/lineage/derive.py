@@ -7,7 +7,7 @@ from typing import Any
 
 from e2e_ml import refs
 from e2e_ml.lineage.graph import Edge, Node, Relation
-from e2e_ml.lineage.times import seconds_between
+from e2e_ml.lineage.times import parse, seconds_between
 from e2e_ml.refs import Kind, Ref
 
 RECENT = 14  # DAG runs in a DAG's fact `recent`
@@ -16,14 +16,18 @@ RECENT = 14  # DAG runs in a DAG's fact `recent`
 def derive(nodes: Mapping[Ref, Node], edges: Iterable[Edge]) -> dict[Ref, Node]:
     """`nodes` with the facts that follow from others, laid under the facts they have."""
     derived: dict[Ref, dict[str, Any]] = {}
-    for dag, runs in _runs_by_dag(nodes).items():
+    by_dag = _runs_by_dag(nodes)
+    for dag, runs in by_dag.items():
         derived[dag] = _dag_facts(runs)
     for node in nodes.values():
         if node.ref.kind is Kind.MODEL_VERSION:
             derived[node.ref] = _version_facts(node, nodes)
     for edge in edges:
         if edge.relation is Relation.PRODUCES and edge.downstream.kind is Kind.FEATURE_VIEW:
-            derived.setdefault(edge.downstream, {}).setdefault("dag_id", edge.upstream.keys[0])
+            facts = derived.setdefault(edge.downstream, {})
+            facts.setdefault("dag_id", edge.upstream.keys[0])
+            if until := _written_until(by_dag.get(edge.upstream, [])):
+                facts["written_until"] = max(until, facts.get("written_until", ""))
     changed = {
         ref: Node(ref, {**facts, **nodes[ref].facts}, nodes[ref].gone_since)
         for ref, facts in derived.items()
@@ -65,6 +69,13 @@ def _dag_facts(runs: list[Node]) -> dict[str, Any]:
         "last_interval_end": last.get("interval_end"),
     }
     return {k: v for k, v in facts.items() if v is not None}
+
+
+def _written_until(runs: list[Node]) -> str | None:
+    """The end of the newest data interval whose run succeeded."""
+    ends = [parse(run.facts.get("interval_end")) for run in runs if run.facts.get("state") == "success"]
+    newest = max((end for end in ends if end), default=None)
+    return newest.isoformat() if newest else None
 
 
 def _version_facts(version: Node, nodes: Mapping[Ref, Node]) -> dict[str, Any]:
