@@ -1,0 +1,166 @@
+"""`e2e-ml festaf validate | profile | historical | materialize | online`: the data on the command line."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from e2e_ml.festaf.commands import project_option
+from e2e_ml.festaf.errors import FeatureStoreError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from e2e_ml.festaf.profile import FeatureProfile
+    from e2e_ml.festaf.store import FeatureStore
+
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+_file: Any = click.Path(exists=True, dir_okay=False, path_type=Path)
+_output: Any = click.Path(dir_okay=False, path_type=Path)
+_READERS = {".csv": "read_csv", ".parquet": "read_parquet", ".json": "read_json", ".ndjson": "read_ndjson"}
+
+
+@click.command()
+@click.argument("view")
+@project_option
+@_json
+def validate(view: str, project: Path, as_json: bool) -> None:
+    """Check the stored rows of VIEW against its constraints. Exits with 1 when one is broken."""
+    from e2e_ml.festaf.validation import table
+
+    found = _open(project).validate(view)
+    if as_json:
+        click.echo(json.dumps([v.model_dump(mode="json") for v in found], indent=2))
+    else:
+        click.echo(table(found) if found else f"Every constraint of {view} holds.")
+    if found:
+        raise SystemExit(1)
+
+
+@click.command()
+@click.argument("view")
+@project_option
+@_json
+def profile(view: str, project: Path, as_json: bool) -> None:
+    """Describe the stored values of VIEW: counts, missing, ends, mean and median, the most frequent."""
+    found = _open(project).profile(view)
+    if as_json:
+        click.echo(json.dumps([p.model_dump(mode="json") for p in found], indent=2))
+        return
+    header = ("feature", "type", "rows", "missing", "distinct", "min", "median", "mean", "max")
+    lines = [header, *(_profile_line(p) for p in found)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    for line in lines:
+        texts = (f"{t:<{w}}" if i < 2 else f"{t:>{w}}" for i, (t, w) in enumerate(zip(line, widths, strict=True)))
+        click.echo("  ".join(texts).rstrip())
+
+
+@click.command()
+@click.argument("features", nargs=-1, required=True)
+@click.option("--entities", type=_file, required=True, help="A CSV, Parquet or JSON file with keys and times.")
+@click.option("--at", default="event_timestamp", show_default=True, help="The column with each row's time.")
+@click.option("--names", type=click.Choice(["full", "short"]), default="full", show_default=True)
+@click.option("--output", type=_output, help="A CSV or Parquet file to write; printed as CSV unless said.")
+@project_option
+def historical(
+    features: tuple[str, ...], entities: Path, at: str, names: Any, output: Path | None, project: Path
+) -> None:
+    """Join FEATURES, a service, views or features, to entity rows as they were known at the rows' times."""
+    asked: Any = features[0] if len(features) == 1 else list(features)
+    answer = _open(project).historical(asked, _read(entities, at), at=at, names=names).to_polars()
+    if output is None:
+        click.echo(answer.write_csv(), nl=False)
+        return
+    if output.suffix not in (".csv", ".parquet"):
+        raise click.UsageError(f"{output} says no format: name it .csv or .parquet.")
+    answer.write_parquet(output) if output.suffix == ".parquet" else answer.write_csv(output)
+    click.echo(f"{len(answer)} rows written to {output}.")
+
+
+@click.command()
+@click.argument("view")
+@click.option("--start", help="The interval's start, ISO 8601, in UTC unless it says its zone.")
+@click.option("--end", help="The interval's end, itself not in it.")
+@click.option("--load", is_flag=True, help="Read the source first, as the view's DAG does.")
+@project_option
+def materialize(view: str, start: str | None, end: str | None, load: bool, project: Path) -> None:
+    """Bring the online store up to date with the offline rows of VIEW; with --load, both with its source."""
+    store = _open(project)
+    first, last = _time(start), _time(end)
+    if load:
+        written = store.load(view, first, last)
+        click.echo(f"{written.rows} rows of {view} are written offline, and online.")
+        for broken in written.broken:
+            click.echo(f"  {broken.words}: broken by {broken.count} rows", err=True)
+        return
+    click.echo(f"{store.materialize(view, first, last)} entities of {view} are served from these rows.")
+
+
+@click.command()
+@click.argument("features", nargs=-1, required=True)
+@click.option("--row", "rows", multiple=True, help='A row that asks, as JSON: {"origin": "JFK"}. May be repeated.')
+@click.option("--rows", "file", type=_file, help="A file of rows that ask: CSV, Parquet or JSON.")
+@click.option("--at", help="The moment a time to live counts from, ISO 8601; now unless said.")
+@project_option
+def online(features: tuple[str, ...], rows: tuple[str, ...], file: Path | None, at: str | None, project: Path) -> None:
+    """Look up the newest FEATURES of each row. Prints a JSON object a row; `missing` says why a value is null."""
+    asked: Any = features[0] if len(features) == 1 else list(features)
+    found = _open(project).online(asked, _asking(rows, file), at=_time(at))
+    for row, missing in zip(found.rows, found.missing, strict=True):
+        click.echo(json.dumps({**row, **({"missing": missing} if missing else {})}, default=str, ensure_ascii=False))
+
+
+def _open(project: Path) -> FeatureStore:
+    from e2e_ml.festaf.store import FeatureStore
+
+    return FeatureStore.open(project)
+
+
+def _asking(rows: tuple[str, ...], file: Path | None) -> list[dict[str, Any]]:
+    try:
+        given: list[Any] = [json.loads(row) for row in rows]
+    except json.JSONDecodeError as error:
+        raise click.UsageError(f'--row is no JSON ({error}). Write it like --row \'{{"origin": "JFK"}}\'.') from None
+    if not all(isinstance(row, dict) for row in given):
+        raise click.UsageError('--row is a JSON object: --row \'{"origin": "JFK"}\'.')
+    if file is not None:
+        given += _read(file).to_dicts()
+    if not given:
+        raise click.UsageError("Nothing was asked: give --row or --rows.")
+    return given
+
+
+def _read(path: Path, at: str | None = None) -> pl.DataFrame:
+    import polars as pl
+
+    reader = _READERS.get(path.suffix)
+    if reader is None:
+        raise click.UsageError(f"{path} says no format: name it {', '.join(_READERS)}.")
+    try:
+        frame: pl.DataFrame = getattr(pl, reader)(path)
+        if at is not None and at in frame.columns and frame.schema[at] == pl.String:
+            frame = frame.with_columns(pl.col(at).str.to_datetime(time_unit="us", time_zone="UTC"))
+    except pl.exceptions.PolarsError as error:
+        raise FeatureStoreError(f"{path} could not be read: {str(error).splitlines()[0]}.") from error
+    return frame
+
+
+def _time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise click.UsageError(f"{text!r} is no time. Write it like 2013-01-31 or 2013-01-31T06:00:00+00:00.") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _profile_line(profile: FeatureProfile) -> tuple[str, ...]:
+    numbers = (profile.min, profile.median, profile.mean, profile.max)
+    shown = tuple("" if n is None else n if isinstance(n, str) else f"{n:.4g}" for n in numbers)
+    counts = (str(profile.count), str(profile.missing), str(profile.distinct))
+    return (profile.feature, profile.dtype, *counts, *shown)
