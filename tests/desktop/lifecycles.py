@@ -41,6 +41,8 @@ GUSTY = feature_ref("hourly_weather", "gusty")
 SERVICE = refs.feature_service(P, "flight_delay")
 CHAMPION = refs.model_version(ML, "flight-delay", 3)
 TRAIN = dag_ref("flights.train")
+TRAIN_RUN = refs.dag_run(AIR, "flights.train", "asset_triggered__2026-11-21T12:37:00+00:00")
+TRAIN_TASK = refs.task_instance(AIR, "flights.train", TRAIN_RUN.name, "train")
 
 # view -> features: name, dtype, code or None, inputs
 FEATURES: dict[str, list[tuple[str, str, str | None, tuple[str, ...]]]] = {
@@ -86,7 +88,7 @@ VIEWS: dict[str, tuple[str, str, str | None, str | None, str, str, float, str, f
     ),
     "carrier_delay": (
         "carrier", "data/flights.csv", "landed_at", "@hourly", "ops-analytics",
-        "A carrier that ran late this month runs late next week.", 102, "success", -42,
+        "A carrier that ran late this month runs late next week.", 72, "success", -12,
     ),
     "route_delay": (
         "route", "data/flights.csv", "landed_at", "@daily", "ops-analytics",
@@ -130,6 +132,7 @@ def flights(*, extra_features: int = 0) -> Graph:
             "owner": owner, "owner_email": f"{owner}@example.com" if owner else None, "purpose": purpose,
             "source": source.name, "schedule": schedule, "first_seen": "2026-01-03T09:00:00+00:00",
             "last_written": ago(written),
+            **({"written_until": (NOW.replace(minute=0) - timedelta(hours=1 if due is not None and due < 0 else 0)).isoformat()} if schedule else {}),
         }  # fmt: skip
         common = {k: v for k, v in common.items() if v}
         nodes.append(
@@ -149,7 +152,7 @@ def flights(*, extra_features: int = 0) -> Graph:
             dag = dag_ref(f"festaf.flights.{name}")
             ends = NOW.replace(minute=0) - timedelta(hours=1 if due is not None and due < 0 else 0)
             facts = {
-                "description": f"Makes {name}.", "owner": owner, "tags": ["festaf", "ml:feature"], "schedule": schedule,
+                "description": "Extract, transform, validate, write offline, materialize online.", "owner": owner, "tags": ["festaf", "ml:feature"], "schedule": schedule,
                 "paused": False, "last_run": ago(written), "last_state": state, "last_duration": 9.2,
                 "last_interval_start": (ends - timedelta(minutes=every)).isoformat(), "last_interval_end": ends.isoformat(),
                 "recent": _recent(state, every),
@@ -197,6 +200,8 @@ def _training(edges: list[Edge]) -> list[Node]:
                        *({**r, "run_id": r["run_id"].replace("scheduled", "asset_triggered")}
                          for r in _recent("success", 400, 5))],
         }),
+        Node(TRAIN_RUN, {"state": "success", "start": ago(95), "end": ago(91), "run_type": "asset_triggered"}),
+        Node(TRAIN_TASK, {"state": "success", "start": ago(95), "end": ago(91), "try_number": 1}),
         Node(refs.experiment(ML, "1"), {"name": "flight-delay"}),
     ]  # fmt: skip
     model = refs.registered_model(ML, "flight-delay")
@@ -214,6 +219,7 @@ def _training(edges: list[Edge]) -> list[Node]:
         edges.append(Edge(refs.experiment(ML, "1"), run, Relation.CONTAINS, Evidence.DECLARED))
         if evidence is Evidence.DECLARED:
             edges.append(Edge(TRAIN, run, Relation.STARTED, Evidence.DECLARED, "tag airflow.dag_id of the run"))
+            edges.append(Edge(TRAIN_TASK, run, Relation.STARTED, Evidence.DECLARED, "tags airflow.* of the run"))
         if version is not None:
             ref = refs.model_version(ML, "flight-delay", version)
             aliases = ["champion"] if version == 3 else []

@@ -5,17 +5,23 @@ Pure, no Qt. A question that the facts leave open gets a quiet sentence that say
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from e2e_ml.desktop.panels import signs, tree, words
-from e2e_ml.desktop.panels.uses import uses
+from e2e_ml.lineage import questions
 from e2e_ml.lineage.graph import Graph, Node, Relation
 from e2e_ml.refs import Kind, Ref, experiment, feature, registered_model, source
 
 QUESTIONS = ("Who", "What", "When", "How", "Why")
+_BEGUN = {
+    "scheduled": "Begun by its schedule",
+    "manual": "Begun by hand",
+    "backfill": "Begun by a backfill",
+    "asset_triggered": "Begun by new data in its assets",
+}
 _LISTED = 6  # links in one line, then "and 4 more"
 
 
@@ -77,8 +83,6 @@ class _About:
 
     def _owners(self) -> Iterable[Node]:
         yield self.node
-        if parent := self.node.ref.parent:
-            yield self.graph.get(parent) or Node(parent)
         match self.kind:
             case Kind.SOURCE | Kind.ENTITY:
                 yield from self._down(Kind.FEATURE_VIEW)
@@ -89,6 +93,8 @@ class _About:
                     yield from _nodes(self.graph, (e.upstream for e in self.graph.upstream(version.ref)), Kind.RUN)
             case _:
                 yield from self._up(Kind.DAG)
+        if parent := self.node.ref.parent:
+            yield self.graph.get(parent) or Node(parent)
 
     # What.
 
@@ -126,7 +132,7 @@ class _About:
                 lines.append((Span("A training run of ", dim=True), self._experiment()))
             case Kind.MODEL_VERSION:
                 model = registered_model(self.node.ref.instance, self.node.ref.keys[0])
-                names = ", ".join(tree.aliases(self.graph, self.node))
+                names = ", ".join(tree.aliases(self.node))
                 lines.append((Span(f"Version {self.node.ref.name} of ", dim=True), _link(Node(model)),
                               *((Span(f", {names}"),) if names else ())))  # fmt: skip
             case Kind.REGISTERED_MODEL:
@@ -149,14 +155,20 @@ class _About:
             Span("from ", dim=True),
             Span(shown, where.ref if where else None, tip=str(where.facts.get("uri") or "") if where else ""),
         ]
-        if self.kind is Kind.FEATURE and (inputs := _list(facts, "inputs")):
+        if self.kind is Kind.FEATURE and (inputs := [i for i in _list(facts, "inputs") if i != ref.name]):
             said.append(Span(": ", dim=True))
             refs = [feature(ref.instance, ref.keys[0], i) for i in inputs]
-            known = [Span(i, r) if r in self.graph and r != ref else Span(i) for i, r in zip(inputs, refs, strict=True)]
+            known = [
+                Span(words.elide_middle(i, 34), r if r in self.graph else None)
+                for i, r in zip(inputs, refs, strict=True)
+            ]
             said += _joined(known)
         elif entities := _list(facts, "entities"):
             said.append(Span(f" · one row per {' and '.join(entities)}", dim=True))
         return tuple(said)
+
+    def _made_line(self) -> tuple[Span, ...]:
+        return (Span("Its DAG makes ", dim=True), *self._made())
 
     def _made(self) -> tuple[Span, ...]:
         relations = (Relation.PRODUCES, Relation.STARTED)
@@ -177,21 +189,25 @@ class _About:
         match self.kind:
             case Kind.DAG:
                 lines.append(self._times(("", words.schedule(facts.get("schedule"))), ("last run", facts.get("last_run")),
-                                         ("next run", facts.get("next_run"))))  # fmt: skip
+                                         self._due(facts.get("next_run"))))  # fmt: skip
             case Kind.DAG_RUN | Kind.RUN | Kind.TASK_INSTANCE:
-                entry = {**self._recent_entry(), **facts}
+                entry = signs.run_facts(self.graph, self.node.ref)
                 lines.append(self._times(("started", entry.get("start")), ("", _took(entry))))
                 lines.append(self._interval(entry))
             case Kind.FEATURE | Kind.FEATURE_VIEW | Kind.FEATURE_SERVICE:
                 lines.append(self._times(("since", facts.get("first_seen")), ("written", facts.get("last_written"))))
-                dag = signs.producer(self.graph, self.node.ref)
+                made_by = questions.pipeline(self.graph, self.node.ref)
+                dag = self.graph.get(made_by) if made_by and self.kind is not Kind.FEATURE_SERVICE else None
                 due = dag.facts.get("next_run") if dag else None
-                lines.append(self._times(("", words.schedule(facts.get("schedule"))), ("next run", due),
+                lines.append(self._times(("", words.schedule(facts.get("schedule"))), self._due(due),
                                          ("newest row", facts.get("newest_event"))))  # fmt: skip
             case Kind.MODEL_VERSION:
                 lines.append(self._times(("registered", facts.get("created"))))
             case Kind.PROJECT:
                 lines.append(self._times(("applied", facts.get("applied_at"))))
+            case Kind.REGISTERED_MODEL:
+                created = [str(at) for v in self._up(Kind.MODEL_VERSION) if (at := v.facts.get("created"))]
+                lines.append(self._times(("newest version", max(created, default=None))))
             case _:
                 lines.append(self._newest_below())
         return [line for line in lines if line] or [_quiet("No time is known.")]
@@ -213,12 +229,11 @@ class _About:
             said.append(Span(told, tip=words.exact(at)))
         return tuple(said)
 
-    def _recent_entry(self) -> dict[str, Any]:
-        parent = self.graph.get(self.node.ref.parent) if self.node.ref.parent else None
-        entries: Sequence[dict[str, Any]] = parent.facts.get("recent", ()) if parent else ()
-        return next((dict(entry) for entry in entries if entry.get("run_id") == self.node.ref.name), {})
+    def _due(self, value: Any) -> tuple[str, Any]:
+        at = words.moment(value)
+        return ("was due" if at is not None and at < self.now else "next run"), value
 
-    def _interval(self, entry: dict[str, Any]) -> tuple[Span, ...]:
+    def _interval(self, entry: Mapping[str, Any]) -> tuple[Span, ...]:
         start, end = words.moment(entry.get("interval_start")), words.moment(entry.get("interval_end"))
         if start is None or end is None:
             return ()
@@ -264,8 +279,8 @@ class _About:
             case Kind.REGISTERED_MODEL:
                 lines.append((Span("Versions ", dim=True), *_links(self._up(Kind.MODEL_VERSION))))
             case Kind.DAG_RUN:
-                kind = facts.get("run_type") or self.node.ref.name.partition("__")[0]
-                lines.append((Span(f"Begun as {str(kind).replace('_', ' ')}"),))
+                kind = str(facts.get("run_type") or self.node.ref.name.partition("__")[0])
+                lines.append((Span(_BEGUN.get(kind, f"Begun as {kind.replace('_', ' ')}")),))
             case Kind.DAG:
                 up = [n for n in self._up(Kind.ASSET)]
                 lines.append((Span("Begun by the schedule" if not up else "Begun by assets: "), *_links(up)))
@@ -276,13 +291,20 @@ class _About:
     def _run_inputs(self) -> Lines:
         ref = self.node.ref
         fed = [e.upstream for e in self.graph.upstream(ref) if e.relation is Relation.TRAINS]
-        started = [e.upstream for e in self.graph.upstream(ref) if e.relation is Relation.STARTED]
         lines: Lines = []
         if fed:
             lines.append((Span("Learned from ", dim=True), *_links(_nodes(self.graph, fed))))
-        if dags := [r for r in started if r.kind is Kind.DAG]:
-            lines.append((Span("Started by ", dim=True), *_links(_nodes(self.graph, dags))))
+        if dag := questions.pipeline(self.graph, ref):
+            lines.append((Span("Started by ", dim=True), _link(self.graph.get(dag) or Node(dag)), *self._dag_run(ref)))
         return lines
+
+    def _dag_run(self, run: Ref) -> tuple[Span, ...]:
+        ups = (e.upstream for e in self.graph.upstream(run) if e.upstream.kind is Kind.TASK_INSTANCE)
+        found = next((up.parent for up in ups if up.parent), None)
+        if found is None:
+            return ()
+        at = words.moment(signs.run_facts(self.graph, found).get("start"))
+        return Span(", ", dim=True), Span(words.run_label(found.name, at, self.now), found, tip=found.name)
 
     def code(self) -> str:
         match self.kind:
@@ -326,12 +348,22 @@ class _About:
         return _nodes(self.graph, reach, Kind.FEATURE_SERVICE)
 
     def _stands_on_it(self) -> tuple[Span, ...]:
+        if self.kind is Kind.REGISTERED_MODEL:
+            table = self.node.facts.get("aliases") or {}
+            named = [v for v in self._up(Kind.MODEL_VERSION) if tree.aliases(v)]
+            spans = [Span(f"v{v.ref.name} is {', '.join(tree.aliases(v))}", v.ref) for v in named]
+            return tuple(_joined(spans)) if table else ()
+        if self.kind is Kind.MODEL_VERSION and (names := tree.aliases(self.node)):
+            return (Span(f"It is the {' and the '.join(names)} of {self.node.ref.keys[0]}"),)
+        if self.kind in (Kind.DAG_RUN, Kind.TASK, Kind.TASK_INSTANCE):
+            dag = questions.dag_of(self.node.ref)
+            return _About(self.graph, self.graph.get(dag) or Node(dag), self.now)._made_line() if dag else ()
         if self.kind is Kind.RUN:
             made = self._down(Kind.MODEL_VERSION)
             return (Span("Registered as ", dim=True), *_links(made)) if made else ()
         if self.kind in (Kind.FEATURE, Kind.FEATURE_VIEW, Kind.MODEL_VERSION, Kind.REGISTERED_MODEL, Kind.EXPERIMENT):
             return ()
-        found = uses(self.graph, self.node.ref)
+        found = questions.uses(self.graph, self.node.ref)
         if not found:
             return ()
         models = list(dict.fromkeys(v.ref.keys[0] for use in found for v in use.versions))
@@ -355,13 +387,15 @@ def _list(facts: Any, key: str) -> list[str]:
     return [str(item) for item in facts.get(key) or ()]
 
 
-def _took(entry: dict[str, Any]) -> str:
+def _took(entry: Mapping[str, Any]) -> str:
     start, end = words.moment(entry.get("start")), words.moment(entry.get("end"))
     return f"took {words.duration((end - start).total_seconds())}" if start and end else ""
 
 
 def _role(node: Node) -> str:
-    return "who ran" if node.facts.get("user") else "who owns"
+    if node.facts.get("owner"):
+        return "who owns"
+    return "who ran" if node.facts.get("user") else "who applied"
 
 
 def _quiet(text: str) -> tuple[Span, ...]:

@@ -6,6 +6,7 @@ Every name inside is a link that moves the focus. What is said comes from `answe
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QFontMetrics, QGuiApplication, QResizeEvent
@@ -15,7 +16,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QScrollArea,
-    QSizePolicy,
     QStackedLayout,
     QToolButton,
     QVBoxLayout,
@@ -23,19 +23,21 @@ from PySide6.QtWidgets import (
 )
 
 from e2e_ml.desktop.appearance import Appearance
+from e2e_ml.desktop.elided import ElidedLabel
 from e2e_ml.desktop.focus import Focus
 from e2e_ml.desktop.lifecycle import Lifecycle
 from e2e_ml.desktop.panels import signs, tree, words
 from e2e_ml.desktop.panels.answers import QUESTIONS, Span, five_answers
+from e2e_ml.desktop.panels.lineage_view import LineageView
 from e2e_ml.desktop.panels.marks import Chip
 from e2e_ml.desktop.panels.pipelines import Pipeline, pipelines
 from e2e_ml.desktop.panels.rich import RichLabel
 from e2e_ml.desktop.panels.run_strip import RunStrip
-from e2e_ml.desktop.panels.uses import uses
 from e2e_ml.desktop.panels.uses_table import UsesTable
 from e2e_ml.desktop.theme import GRID
-from e2e_ml.lineage.graph import Node
-from e2e_ml.refs import Kind, Ref
+from e2e_ml.lineage.graph import Graph, Node
+from e2e_ml.lineage.questions import uses
+from e2e_ml.refs import Kind, Ref, experiment
 
 ORIGIN = "inspector"
 _TICK = 30_000  # ms; relative times grow old
@@ -44,42 +46,6 @@ EMPTY = (
     "Choose anything, in the tree or inside a page: this panel tells who made it, what it is, when it changed, how it "
     "is computed and why it exists, and which runs and models stand on it."
 )
-
-
-class ElidedLabel(QLabel):
-    """One line, cut in the middle where the room is short; the whole text is its tooltip."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._whole = ""
-        self.setTextFormat(Qt.TextFormat.PlainText)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-
-    @property
-    def whole(self) -> str:
-        return self._whole
-
-    def show_text(self, text: str) -> None:
-        self._whole = text
-        self.setToolTip(text)
-        self.setAccessibleName(text)
-        self._cut()
-
-    def minimumSizeHint(self) -> QSize:
-        return QSize(40, super().minimumSizeHint().height())
-
-    def sizeHint(self) -> QSize:
-        # What the whole text would take: the shown, cut text must not shrink the label further.
-        return QSize(QFontMetrics(self.font()).horizontalAdvance(self._whole) + 2, super().sizeHint().height())
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
-        self._cut()
-
-    def _cut(self) -> None:
-        shown = QFontMetrics(self.font()).elidedText(self._whole, Qt.TextElideMode.ElideMiddle, max(self.width(), 20))
-        if shown != self.text():
-            self.setText(shown)
 
 
 class Section(QWidget):
@@ -210,7 +176,7 @@ class Inspector(QWidget):
         self.setObjectName("inspector")
         self._lifecycle, self._focus, self._appearance, self._clock = lifecycle, focus, appearance, clock
 
-        self.title = ElidedLabel(self)
+        self.title = ElidedLabel(parent=self)
         self.title.setProperty("role", "title")
         self.copy_button = QToolButton(self)
         self.copy_button.setObjectName("copyId")
@@ -224,6 +190,13 @@ class Inspector(QWidget):
         self.pipeline = Section("Pipeline", self)
         self.cards = [PipelineCard(appearance, self.pipeline) for _ in range(_PIPELINES)]
         self.no_pipeline = RichLabel(appearance, self.pipeline)
+        self.lineage_section = Section("Lineage", self)
+        self.lineage = LineageView(lifecycle, focus, appearance, self.lineage_section, clock=clock)
+        self.expand_button = QToolButton(self.lineage_section)
+        self.expand_button.setObjectName("expandLineage")
+        self.expand_button.setText("Open large")
+        self.expand_button.setCursor(Qt.CursorShape.PointingHandCursor)
+        self.expand_button.clicked.connect(self.expand_requested)
         self.uses = Section("Runs and models that use it", self)
         self.table = UsesTable(appearance, self.uses)
         self.no_uses = QLabel("No run is known to use it so far.", self.uses)
@@ -269,7 +242,10 @@ class Inspector(QWidget):
         self.pipeline.body.addWidget(self.no_pipeline)
         self.uses.body.addWidget(self.table)
         self.uses.body.addWidget(self.no_uses)
+        self.lineage_section.head.addWidget(self.expand_button)
+        self.lineage_section.body.addWidget(self.lineage)
         column.addWidget(self.pipeline)
+        column.addWidget(self.lineage_section)
         column.addWidget(self.uses)
         column.addStretch(1)
         self.scroll = QScrollArea(self)
@@ -302,13 +278,13 @@ class Inspector(QWidget):
         self._show_pipelines(pipelines(graph, ref, now))
         found = uses(graph, ref)
         self.uses.heading.setText(_uses_title(ref.kind))
-        self.table.show_uses(graph, found)
+        self.table.show_uses(found)
         self.table.setVisible(bool(found))
         self.no_uses.setVisible(not found)
 
     def _head(self, ref: Ref, node: Node | None) -> None:
         graph, now = self._lifecycle.graph, self._clock()
-        self.title.show_text(_title(ref, node, self._clock))
+        self.title.setText(_title(graph, ref, now))
         said = [Span(ref.kind.value, dim=True)]
         if node is not None and (dtype := node.facts.get("dtype")):
             said.append(Span(f" · {dtype}", dim=True))
@@ -316,17 +292,20 @@ class Inspector(QWidget):
         if parent is not None and parent.kind is not Kind.PROJECT:
             above = graph.get(parent)
             said += [Span(" in ", dim=True), Span(above.title if above else parent.name, parent)]
+        elif node is not None and (experiment_id := node.facts.get("experiment_id")):
+            name = str(node.facts.get("experiment") or experiment_id)
+            said += [Span(" in ", dim=True), Span(name, experiment(ref.instance, str(experiment_id)))]
         elif parent is not None:
             said.append(Span(f" in {parent.instance}", dim=True))
-        if node is None:
+        if node is None and not signs.run_facts(graph, ref):
             said.append(Span(" · not read from its service yet", dim=True))
-        elif node.gone_since is not None:
+        elif node is not None and node.gone_since is not None:
             tip = words.exact(node.gone_since)
             said.append(Span(f" · deleted {words.relative(node.gone_since, now)}", dim=True, tip=tip))
         self.kind.show_lines([said])
         sign = signs.of(graph, ref, now)
         if node is not None and ref.kind is Kind.MODEL_VERSION:
-            sign = tree.alias_sign(graph, node)
+            sign = tree.alias_sign(node)
         self.chip.show_sign(sign)
         self.copy_button.setToolTip(f"Copy {copied(ref)}")
 
@@ -372,12 +351,12 @@ def copied(ref: Ref) -> str:
             return ref.name
 
 
-def _title(ref: Ref, node: Node | None, clock: words.Clock) -> str:
+def _title(graph: Graph, ref: Ref, now: datetime) -> str:
+    node = graph.get(ref)
     if ref.kind is Kind.MODEL_VERSION:
         return f"{ref.keys[0]} v{ref.name}"
     if ref.kind is Kind.DAG_RUN:
-        start = words.moment(node.facts.get("start")) if node else None
-        return words.run_label(ref.name, start, clock()) if start else ref.name
+        return words.run_label(ref.name, words.moment(signs.run_facts(graph, ref).get("start")), now)
     return node.title if node else ref.name
 
 

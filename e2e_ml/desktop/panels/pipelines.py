@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from e2e_ml.desktop.panels import signs, words
 from e2e_ml.desktop.panels.answers import Span
 from e2e_ml.desktop.panels.signs import Sign
-from e2e_ml.lineage.graph import Graph, Node, Relation
+from e2e_ml.lineage import questions
+from e2e_ml.lineage.graph import Graph, Node
 from e2e_ml.refs import Kind, Ref, dag_run
 
 STRIP = 14  # recent runs in the strip
@@ -35,42 +35,12 @@ def pipelines(graph: Graph, ref: Ref, now: datetime) -> tuple[Pipeline, ...]:
 
 
 def _dags(graph: Graph, ref: Ref) -> list[Node]:
-    found: Iterable[Ref]
-    match ref.kind:
-        case Kind.DAG:
-            found = [ref]
-        case Kind.DAG_RUN | Kind.TASK:
-            found = [ref.parent] if ref.parent else []
-        case Kind.TASK_INSTANCE:
-            found = [ref.parent.parent] if ref.parent and ref.parent.parent else []
-        case Kind.RUN:
-            found = _started(graph, ref)
-        case Kind.MODEL_VERSION:
-            found = [dag for e in graph.upstream(ref) for dag in _started(graph, e.upstream)]
-        case Kind.REGISTERED_MODEL:
-            versions = [e.upstream for e in graph.upstream(ref)]
-            found = [dag for v in versions for e in graph.upstream(v) for dag in _started(graph, e.upstream)]
-        case Kind.SOURCE | Kind.ENTITY:
-            views = [e.downstream for e in graph.downstream(ref)]
-            found = [dag.ref for view in views if (dag := signs.producer(graph, view))]
-        case Kind.FEATURE | Kind.FEATURE_VIEW:
-            dag = signs.producer(graph, ref)
-            found = [dag.ref] if dag else []
-        case _:
-            found = [r for r in graph.walk(ref, down=False) if r.kind is Kind.DAG]
-    return [graph.get(dag) or Node(dag) for dag in dict.fromkeys(found)]
-
-
-def _started(graph: Graph, run: Ref) -> list[Ref]:
-    ups = [e.upstream for e in graph.upstream(run) if e.relation is Relation.STARTED]
-    return [up if up.kind is Kind.DAG else graph_parent for up in ups if (graph_parent := _dag_of(up))]
-
-
-def _dag_of(ref: Ref) -> Ref | None:
-    here: Ref | None = ref
-    while here is not None and here.kind is not Kind.DAG:
-        here = here.parent
-    return here
+    found = [questions.pipeline(graph, ref)]
+    if ref.kind in (Kind.SOURCE, Kind.ENTITY):
+        found += [questions.pipeline(graph, edge.downstream) for edge in graph.downstream(ref)]
+    if ref.kind is Kind.FEATURE_SERVICE:
+        found += [questions.pipeline(graph, edge.upstream) for edge in graph.upstream(ref)]
+    return [graph.get(dag) or Node(dag) for dag in dict.fromkeys(found) if dag is not None]
 
 
 def _pipeline(graph: Graph, dag: Node, now: datetime) -> Pipeline:

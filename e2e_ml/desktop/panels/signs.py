@@ -5,15 +5,16 @@ The tones are few on purpose; a sign never speaks by colour alone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from e2e_ml.desktop.panels import words
 from e2e_ml.festaf.freshness import Freshness, FreshnessState
-from e2e_ml.festaf.freshness import freshness as freshness_of
-from e2e_ml.lineage.graph import Graph, Node, Relation
-from e2e_ml.refs import Kind, Ref, feature_view
+from e2e_ml.lineage import questions
+from e2e_ml.lineage.graph import Graph
+from e2e_ml.refs import Kind, Ref
 
 
 class Tone(StrEnum):
@@ -60,33 +61,30 @@ def of_state(state: str | None) -> Sign:
     return Sign(_STATES.get(lower, Tone.QUIET), lower.replace("_", " "))
 
 
-def producer(graph: Graph, ref: Ref) -> Node | None:
-    """The DAG that makes a feature or a view; None where nothing is known to."""
-    view = feature_view(ref.instance, ref.keys[0]) if ref.kind is Kind.FEATURE else ref
-    for edge in graph.upstream(view):
-        if edge.relation is Relation.PRODUCES and edge.upstream.kind is Kind.DAG:
-            return graph.get(edge.upstream) or Node(edge.upstream)
-    return None
-
-
 def freshness(graph: Graph, ref: Ref, now: datetime) -> Sign | None:
-    """How a view, or a feature's view, stands against its schedule; None for a kind that has no freshness."""
+    """How a view, or a feature's view, stands: its pipeline's trouble first, then its schedule; None for other kinds."""
     if ref.kind not in (Kind.FEATURE, Kind.FEATURE_VIEW):
         return None
-    view = graph.get(feature_view(ref.instance, ref.keys[0]))
-    if view is None:
-        return None
-    dag = producer(graph, view.ref)
+    verdict = questions.freshness_of(graph, ref, now)
+    made_by = questions.pipeline(graph, ref)
+    dag = graph.get(made_by) if made_by else None
     if dag is None:
-        return Sign(Tone.WARN, "no pipeline", "Nothing is known to make this view: give it a schedule or produced_by.")
+        return _of_verdict(verdict) if verdict else None
     state = of_state(dag.facts.get("last_state"))
-    verdict = _against_schedule(view, dag, now)
+    told = verdict.sentence if verdict else ""
     if state.tone is Tone.BAD:
-        return Sign(Tone.BAD, state.word, f"The last run of {dag.title}: {state.word}. {verdict.sentence}")
-    if dag.facts.get("paused") and verdict.state is not FreshnessState.COMPLETE:
-        return Sign(Tone.WARN, "paused", f"{dag.title} is paused in Airflow. {verdict.sentence}")
+        return Sign(Tone.BAD, state.word, f"The last run of {dag.title}: {state.word}. {told}".strip())
+    complete = verdict is not None and verdict.state is FreshnessState.COMPLETE
+    if dag.facts.get("paused") and not complete:
+        return Sign(Tone.WARN, "paused", f"{dag.title} is paused in Airflow. {told}".strip())
+    if verdict is None:  # a schedule that promises no time
+        return state
     if state.tone is Tone.LIVE and verdict.state is not FreshnessState.FRESH:
-        return Sign(Tone.LIVE, state.word, verdict.sentence)
+        return Sign(Tone.LIVE, state.word, told)
+    return _of_verdict(verdict)
+
+
+def _of_verdict(verdict: Freshness) -> Sign:
     return Sign(_FRESHNESS[verdict.state], verdict.label, verdict.sentence)
 
 
@@ -98,20 +96,6 @@ _FRESHNESS = {
     FreshnessState.NO_PIPELINE: Tone.WARN,
     FreshnessState.NEVER: Tone.QUIET,
 }
-
-
-def _against_schedule(view: Node, dag: Node, now: datetime) -> Freshness:
-    known = dag.facts.get("last_state") == "success"
-    given = {
-        "written_until": words.moment(dag.facts.get("last_interval_end")) if known else None,
-        "last_written": words.moment(view.facts.get("last_written")),
-        "end": words.moment(view.facts.get("end")),
-    }
-    schedule = view.facts.get("schedule")
-    try:
-        return freshness_of(schedule=schedule, now=now, produced_by=dag.title, **given)
-    except ValueError:  # a schedule that is no cron, in somebody's own DAG: it promises no time
-        return freshness_of(schedule=None, now=now, produced_by=dag.title, **given)
 
 
 def of(graph: Graph, ref: Ref, now: datetime) -> Sign | None:
@@ -126,7 +110,7 @@ def of(graph: Graph, ref: Ref, now: datetime) -> Sign | None:
                 return Sign(Tone.WARN, "paused", "Paused in Airflow: no run begins by itself.")
             return of_state(facts.get("last_state"))
         case Kind.DAG_RUN:
-            return of_state(facts.get("state") or _recent_state(graph, ref))
+            return of_state(run_facts(graph, ref).get("state"))
         case Kind.TASK_INSTANCE:
             return of_state(facts.get("state"))
         case Kind.RUN | Kind.LOGGED_MODEL:
@@ -135,9 +119,10 @@ def of(graph: Graph, ref: Ref, now: datetime) -> Sign | None:
             return None
 
 
-def _recent_state(graph: Graph, ref: Ref) -> str | None:
-    dag = graph.get(ref.parent) if ref.parent else None
-    for entry in dag.facts.get("recent", ()) if dag else ():
-        if entry.get("run_id") == ref.name:
-            return entry.get("state")
-    return None
+def run_facts(graph: Graph, run: Ref) -> Mapping[str, Any]:
+    """What is known of a DAG run, by itself or among its DAG's recent runs; empty where nothing is."""
+    node = graph.get(run)
+    dag = graph.get(run.parent) if run.kind is Kind.DAG_RUN and run.parent else None
+    recent: Sequence[Mapping[str, Any]] = (dag.facts.get("recent") or ()) if dag else ()
+    entry = next((entry for entry in recent if entry.get("run_id") == run.name), {})
+    return {**entry, **(node.facts if node else {})}

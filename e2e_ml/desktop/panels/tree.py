@@ -10,6 +10,7 @@ from typing import Any
 from e2e_ml.desktop.panels import signs, words
 from e2e_ml.desktop.panels.signs import Sign, Tone
 from e2e_ml.lineage.graph import Graph, Node, Relation
+from e2e_ml.lineage.questions import CHAMPION
 from e2e_ml.refs import Kind, Ref, dag_run, feature
 
 RECENT = 8  # runs listed under a DAG
@@ -189,8 +190,8 @@ def _models(graph: Graph, now: datetime) -> list[Row]:
         below = [e.upstream for e in graph.upstream(node.ref) if e.relation is Relation.VERSION_OF]
         versions = sorted((v for ref in below if (v := graph.get(ref))), key=_version_number, reverse=True)
         children = tuple(
-            _row(v, text=f"v{v.ref.name}", search=f"{node.ref.name} v{v.ref.name} {' '.join(aliases(graph, v))}",
-                 chip=alias_sign(graph, v), right=metric_text(v))
+            _row(v, text=f"v{v.ref.name}", search=f"{node.ref.name} v{v.ref.name} {' '.join(aliases(v))}",
+                 chip=alias_sign(v), right=metric_text(v))
             for v in versions
         )  # fmt: skip
         return _row(node, right=words.count(len(versions), "version"), children=children)
@@ -202,21 +203,16 @@ def _version_number(node: Node) -> int:
     return int(node.ref.name) if node.ref.name.isdigit() else -1
 
 
-def aliases(graph: Graph, version: Node) -> tuple[str, ...]:
-    """A model version's aliases; the registered model's own list is believed first, for MLflow's searches leave them out."""
-    parent = version.ref.parent
-    model = graph.get(parent) if parent else None
-    if model is not None and isinstance(table := model.facts.get("aliases"), Mapping):
-        return tuple(str(a) for a, v in sorted(table.items()) if str(v) == version.ref.name)  # pyright: ignore
-    return tuple(str(a) for a in version.facts.get("aliases") or ())
+def aliases(version: Node) -> tuple[str, ...]:
+    return tuple(str(alias) for alias in version.facts.get("aliases") or ())
 
 
-def alias_sign(graph: Graph, version: Node) -> Sign | None:
+def alias_sign(version: Node) -> Sign | None:
     """The chip of a version's aliases: the champion's is green, as a person looks for it first."""
-    names = aliases(graph, version)
+    names = aliases(version)
     if not names:
         return None
-    return Sign(Tone.OK if "champion" in names else Tone.LIVE, ", ".join(names), f"aliases: {', '.join(names)}")
+    return Sign(Tone.OK if CHAMPION in names else Tone.LIVE, ", ".join(names), f"aliases: {', '.join(names)}")
 
 
 # Metric names in the order people choose a model by; the first one present is the main one.

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QFontMetricsF, QKeyEvent, QPainter
+from PySide6.QtCore import (
+    QAbstractTableModel,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    QPointF,
+    QRectF,
+    QSize,
+    Qt,
+    Signal,
+)
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QKeyEvent, QPainter, QPen
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -21,9 +31,9 @@ from PySide6.QtWidgets import (
 from e2e_ml.desktop.appearance import Appearance
 from e2e_ml.desktop.panels import marks, signs, tree, words
 from e2e_ml.desktop.panels.signs import Sign, Tone
-from e2e_ml.desktop.panels.uses import Use
 from e2e_ml.desktop.theme import SMALL, TEXT
-from e2e_ml.lineage.graph import Evidence, Graph
+from e2e_ml.lineage.graph import Evidence
+from e2e_ml.lineage.questions import Use
 from e2e_ml.refs import Ref
 
 Index = QModelIndex | QPersistentModelIndex
@@ -33,6 +43,7 @@ REF = int(Qt.ItemDataRole.UserRole)
 SIGN = REF + 1
 _ROW = 28
 _HEAD = 24
+_STROKE = 12
 _MOST = 8  # rows shown before the table scrolls
 
 
@@ -40,12 +51,11 @@ class UsesModel(QAbstractTableModel):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._uses: tuple[Use, ...] = ()
-        self._graph = Graph()
         self._metric = "Metric"
 
-    def show_uses(self, graph: Graph, uses: tuple[Use, ...]) -> None:
+    def show_uses(self, uses: tuple[Use, ...]) -> None:
         self.beginResetModel()
-        self._graph, self._uses = graph, uses
+        self._uses = uses
         names = {found[0] for use in uses if (found := tree.main_metric(use.run))}
         # One name heads the column; where runs differ, each cell says its own.
         self._metric = tree.metric_label(names.pop()) if len(names) == 1 else "Metric"
@@ -107,10 +117,8 @@ class UsesModel(QAbstractTableModel):
             sign = signs.of_state(str(use.run.facts.get("status") or ""))
             return sign if sign.tone in (Tone.BAD, Tone.LIVE, Tone.WARN) else None
         if column == MODEL:
-            found = [sign for version in use.versions if (sign := tree.alias_sign(self._graph, version))]
+            found = [sign for version in use.versions if (sign := tree.alias_sign(version))]
             return found[0] if found else None
-        if column == LINK and use.link and use.link.evidence is Evidence.INFERRED:
-            return Sign(Tone.QUIET, f"inferred {use.link.score:.2f}")
         return None
 
     def _tip(self, use: Use, column: int) -> str:
@@ -130,7 +138,10 @@ class UsesModel(QAbstractTableModel):
             case _:
                 if use.link is None:
                     return ""
-                return f"{use.link.evidence.value}: {use.link.reason}" if use.link.reason else use.link.evidence.value
+                told = use.link.evidence.value
+                if use.link.evidence is Evidence.INFERRED:
+                    told += f" {use.link.score:.2f}"
+                return f"{told}: {use.link.reason}" if use.link.reason else told
 
 
 class _UseDelegate(QStyledItemDelegate):
@@ -140,10 +151,13 @@ class _UseDelegate(QStyledItemDelegate):
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         base: QFont = option.font  # type: ignore[attr-defined]
-        text = QFontMetricsF(marks.font(base, TEXT)).horizontalAdvance(str(index.data() or ""))
+        size = SMALL if index.column() == LINK else TEXT
+        text = QFontMetricsF(marks.font(base, size)).horizontalAdvance(str(index.data() or ""))
+        if index.column() == LINK:
+            return QSize(int(text) + _STROKE + 14, _ROW)
         sign: Sign | None = index.data(SIGN)
         if sign is not None:
-            text = marks.chip_width(sign, base) + (text + 6 if index.column() == MODEL else 0)
+            text += marks.chip_width(sign, base, mark=False) + 2
         return QSize(int(text) + 14, _ROW)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
@@ -157,14 +171,23 @@ class _UseDelegate(QStyledItemDelegate):
         painter.setPen(QColor(theme.line))
         painter.drawLine(rect.bottomLeft(), rect.bottomRight())
         box = QRectF(rect).adjusted(0 if index.column() == RUN else 6, 0, -6 if index.column() != LINK else 0, -1)
-        sign: Sign | None = index.data(SIGN)
-        if sign is not None and index.column() == LINK:
-            width = min(box.width(), marks.chip_width(sign, base))
-            chip = QRectF(box.left(), box.center().y() - marks.CHIP_HEIGHT / 2, width, marks.CHIP_HEIGHT)
-            marks.draw_chip(painter, chip, sign, theme, base)
-        else:
-            self._text(painter, box, index, sign, base)
+        if index.column() == LINK:
+            box = self._line(painter, box, str(index.data()))
+        self._text(painter, box, index, index.data(SIGN), base)
         painter.restore()
+
+    def _line(self, painter: QPainter, box: QRectF, evidence: str) -> QRectF:
+        """The stroke that the lineage draws for it: whole, or dashed where inferred; returns the room left of it."""
+        theme = self._appearance.theme
+        if evidence == "itself":
+            return box
+        pen = QPen(QColor(theme.dim), 1.3)
+        if evidence == Evidence.INFERRED:
+            pen.setDashPattern([3, 2.5])
+        painter.setPen(pen)
+        y = box.center().y() + 0.5
+        painter.drawLine(QPointF(box.left(), y), QPointF(box.left() + _STROKE, y))
+        return box.adjusted(_STROKE + 5, 0, 0, 0)
 
     def _text(self, painter: QPainter, box: QRectF, index: Index, sign: Sign | None, base: QFont) -> None:
         theme = self._appearance.theme
@@ -217,8 +240,9 @@ class UsesTable(QTableView):
         self.clicked.connect(self._choose)
         appearance.changed.connect(self.viewport().update)
 
-    def show_uses(self, graph: Graph, uses: tuple[Use, ...]) -> None:
-        self.uses.show_uses(graph, uses)
+    def show_uses(self, uses: tuple[Use, ...]) -> None:
+        self.uses.show_uses(uses)
+        self.setColumnHidden(LINK, not any(use.link for use in uses))
         self.setFixedHeight(_HEAD + _ROW * min(len(uses), _MOST) + 1)
 
     def _choose(self, index: QModelIndex) -> None:
