@@ -44,9 +44,8 @@ class Interval:
     dag_run_id: str | None = None
 
     def __post_init__(self) -> None:
-        for moment in (self.start, self.end):
-            if moment is not None and moment.tzinfo is None:
-                raise FeatureStoreError(f"{moment} has no time zone. Give times in UTC: {moment}+00:00.")
+        object.__setattr__(self, "start", _plain(self.start))
+        object.__setattr__(self, "end", _plain(self.end))
         if self.view.event_time is not None:
             if self.start is None or self.end is None:
                 raise FeatureStoreError(f"{self.view.name} has event times: give the interval's start and end.")
@@ -179,6 +178,16 @@ def _newest(view: FeatureView, rows: pl.LazyFrame) -> pl.DataFrame:
     if order:
         rows = rows.sort(order, maintain_order=True, nulls_last=False)
     return rows.unique([key.name for key in view.entities], keep="last", maintain_order=True).collect()
+
+
+def _plain(moment: datetime | None) -> datetime | None:
+    """The moment in UTC, of the standard class: Airflow's and pandas' own subclasses compute differently."""
+    if moment is None:
+        return None
+    if moment.tzinfo is None:
+        raise FeatureStoreError(f"{moment} has no time zone. Give times in UTC: {moment}+00:00.")
+    utc = moment.astimezone(UTC)
+    return datetime(utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond, UTC)
 
 
 def _stamp(moment: datetime) -> str:
