@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -49,9 +50,26 @@ def search(registry: Registry, query: str, limit: int = LIMIT) -> list[Hit]:
     return found[:limit]
 
 
+def nearest(registry: Registry, wanted: str, limit: int = 5) -> list[Hit]:
+    """What a person may have meant by a name that nothing has: names that look like it, then what holds its words."""
+    entries = {entry.title: entry for entry in _entries(registry)}
+    # A feature is also meant by its own name, without its view's.
+    spoken = {title.rpartition(".")[2]: title for title in reversed(entries)} | {title: title for title in entries}
+    alike = [spoken[name] for name in difflib.get_close_matches(wanted, spoken, limit)]
+    found = {title: _hit(entries[title], "name", 0) for title in alike}
+    for word in re.split(r"[\W_]+", wanted):
+        found |= {hit.title: hit for hit in search(registry, word, limit) if hit.title not in found}
+    return list(found.values())[:limit]
+
+
+def _hit(entry: _Entry, matched: str, score: float) -> Hit:
+    return Hit(entry.ref, entry.title, entry.description, entry.detail, matched, score)
+
+
 def _match(entry: _Entry, words: list[str]) -> Hit | None:
     fields = (
-        ("name", 10.0, entry.title),
+        ("name", 10.0, entry.title.rpartition(".")[2]),
+        ("name", 5.0, entry.title),
         ("tags", 4.0, " ".join(entry.tags)),
         ("owner", 3.0, entry.owner),
         ("description", 1.0, entry.description),
@@ -63,7 +81,7 @@ def _match(entry: _Entry, words: list[str]) -> Hit | None:
             return None
         total += score
         where = field if field != "name" else where
-    return Hit(entry.ref, entry.title, entry.description, entry.detail, where, total)
+    return _hit(entry, where, total)
 
 
 def _closeness(text: str, word: str) -> float:

@@ -100,9 +100,9 @@ field.addEventListener("keydown", (event) => {
   else return;
   event.preventDefault();
 });
-document.addEventListener("pointerdown", (event) => { if (!event.target.closest(".find")) close(); });
+document.addEventListener("pointerdown", (event) => { if (!event.target.closest?.(".find")) close(); });
 document.addEventListener("keydown", (event) => {
-  const typing = event.target.closest("input, textarea, select, [contenteditable]");
+  const typing = event.target.closest?.("input, textarea, select, [contenteditable]");
   if (event.key === "/" && !typing && !event.ctrlKey && !event.metaKey && !event.altKey) {
     event.preventDefault();
     field.focus();

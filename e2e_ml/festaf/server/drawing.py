@@ -16,8 +16,8 @@ from e2e_ml.festaf.expression import Apply, Cast, Column, Expression, Literal, W
 from e2e_ml.festaf.freshness import brief
 from e2e_ml.festaf.operations import OPERATIONS
 
-# Pixels. A character is as wide as those of the widest face in the font stack, at 12 px.
-_CHARACTER, _PADDING = 7.4, 10
+# Pixels. A character is as wide as in the widest face of the font stack, at 12 px.
+_CHARACTER, _BOLD_CHARACTER, _PADDING = 7.4, 8.4, 10
 _BOX, _ROW, _GAP = 26, 38, 28
 _LONGEST = 24  # characters of a label
 
@@ -100,9 +100,14 @@ def tree(expression: Expression, name: str) -> Markup:
 
 
 def _measure(box: Box, depth: int, columns: dict[int, float]) -> None:
-    columns[depth] = max(columns.get(depth, 0), len(_short(box.label)) * _CHARACTER + 2 * _PADDING)
+    columns[depth] = max(columns.get(depth, 0), _wide(box))
     for source in box.inputs:
         _measure(source, depth + 1, columns)
+
+
+def _wide(box: Box) -> float:
+    character = _BOLD_CHARACTER if box.role == "result" else _CHARACTER
+    return len(_short(box.label)) * character + 2 * _PADDING
 
 
 def _place(box: Box, depth: int, row: int, columns: dict[int, float], edges: dict[int, float]) -> tuple[_Placed, int]:
@@ -113,7 +118,7 @@ def _place(box: Box, depth: int, row: int, columns: dict[int, float], edges: dic
         placed, below = _place(source, depth + 1, below, columns, edges)
         inputs.append(placed)
     y = (inputs[0].y + inputs[-1].y) / 2 if inputs else (row + 0.5) * _ROW
-    width = len(_short(box.label)) * _CHARACTER + 2 * _PADDING
+    width = _wide(box)
     # Each box ends at the right edge of its rank, so that the lines that leave it are short and of one length.
     return _Placed(box, edges[depth] + columns[depth] - width, y, width, tuple(inputs)), max(below, row + 1)
 

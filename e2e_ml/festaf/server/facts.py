@@ -258,7 +258,7 @@ def _change(applied: Applied, together: Sequence[Change]) -> ChangeRow:
     first, rest = together[0], together[1:]
     kinds = dict.fromkeys(c.kind for c in rest)
     said = [plural(sum(c.kind == kind for c in rest), kind) for kind in kinds]
-    others = f"and {said[0]}" if len(said) == 1 else f", {', '.join(said[:-1])} and {said[-1]}" if said else ""
+    others = f" and {said[0]}" if len(said) == 1 else f", {', '.join(said[:-1])} and {said[-1]}" if said else ""
     return ChangeRow(
         applied.at,
         applied.version,

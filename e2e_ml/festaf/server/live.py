@@ -23,7 +23,8 @@ from e2e_ml.festaf.freshness import Freshness, FreshnessState, freshness
 from e2e_ml.festaf.model import Explanation, FeatureView, Registry, ViewStats
 from e2e_ml.festaf.offline import WrittenInterval
 from e2e_ml.festaf.profile import FeatureProfile
-from e2e_ml.festaf.store import REGISTRY, FeatureStore
+from e2e_ml.festaf.registry import path_of
+from e2e_ml.festaf.store import FeatureStore
 from e2e_ml.festaf.validation import Violation
 
 _LOG = logging.getLogger(__name__)
@@ -42,13 +43,15 @@ class Live:
     def __init__(self, project: Path) -> None:
         self._store = FeatureStore.open(project)
         self._kept = _Kept()
-        self._registry_file = self._store.path / REGISTRY
+        self._registry_file = path_of(self._store.path)
+        self._last: Registry | None = None
+        self.trouble = ""  # why the registry cannot be read any more; the pages say it
         self.registry  # noqa: B018 - a registry that cannot be read stops the start, not the first page
 
     @property
     def registry(self) -> Registry:
-        """The definitions as applied last."""
-        return self._kept.get("registry", "", _file_version(self._registry_file), lambda: self._store.registry)
+        """The definitions as applied last; the last readable ones, where somebody has broken the file since."""
+        return self._kept.get("registry", "", _file_version(self._registry_file), self._read)
 
     def stats(self, view: FeatureView) -> ViewStats:
         return self._of("stats", view, lambda: self._store.stats(view.name))
@@ -89,6 +92,16 @@ class Live:
     def materialize(self, view: FeatureView, start: datetime | None, end: datetime | None) -> int:
         """Bring the online store up to date with [start, end); gives how many entities it now serves from there."""
         return self._store.materialize(view.name, start, end)
+
+    def _read(self) -> Registry:
+        try:
+            self._last, self.trouble = self._store.registry, ""
+        except FeatureStoreError as error:
+            if self._last is None:
+                raise
+            _LOG.warning("The registry cannot be read; its last version stays: %s", error)
+            self.trouble = str(error)
+        return self._last
 
     def _of(self, kind: str, view: FeatureView, compute: Callable[[], T]) -> T:
         log = pipeline.offline_store(self._store.path).path(view.name) / "_delta_log"

@@ -16,7 +16,7 @@ from e2e_ml.festaf.expression import from_json
 from e2e_ml.festaf.freshness import FreshnessState
 from e2e_ml.festaf.model import FeatureService, FeatureView, Registry
 from e2e_ml.festaf.naming import dag_id
-from e2e_ml.festaf.search import search
+from e2e_ml.festaf.search import nearest, search
 from e2e_ml.festaf.server import drawing, facts, presenting, tags
 from e2e_ml.festaf.server.distribution import Distribution, distributions
 from e2e_ml.festaf.server.live import Live, live_of
@@ -44,10 +44,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters: dict[str, Any] = made.filters
-    filters.update(presenting.FILTERS)
-    globals_: dict[str, Any] = made.globals
-    globals_.update(draw_histogram=drawing.histogram, draw_sparkline=drawing.sparkline, draw_level=drawing.level)
+    made.filters.update(presenting.FILTERS)  # pyright: ignore[reportUnknownMemberType] - Jinja2 leaves its type open
     return made
 
 
@@ -66,9 +63,13 @@ def render(live: Live, template: str, status: int = 200, **values: Any) -> HTMLR
 
     text = _TEMPLATES.get_template(template).render(
         registry=live.registry,
+        trouble=live.trouble,
         state_tag=tags.tag_of(tags.stats_text(live)),
         ago=ago,
         day=day,
+        draw_histogram=drawing.histogram,
+        draw_sparkline=drawing.sparkline,
+        draw_level=drawing.level,
         **values,
     )
     return HTMLResponse(text, status, headers={"cache-control": "no-cache"})
@@ -216,7 +217,7 @@ def api(request: Request) -> HTMLResponse:
         {
             "method": method.upper(),
             "path": path,
-            "summary": operation.get("description") or operation.get("summary", ""),
+            "summary": str(operation.get("description") or operation.get("summary", "")).replace("`", ""),
             "plain": method == "get" and "{" not in path,
         }
         for path, methods in description["paths"].items()
@@ -227,10 +228,13 @@ def api(request: Request) -> HTMLResponse:
 
 def missing(live: Live, sentence: str, wanted: str) -> HTMLResponse:
     """The page for an address that shows nothing: what is missing, and what comes near."""
-    near = search(live.registry, wanted, limit=5)
-    for word in wanted.replace("_", " ").replace("/", " ").split():
-        near = near or search(live.registry, word, limit=5)
-    return render(live, "missing.html", 404, sentence=sentence, near=[facts.hit_row(hit) for hit in near])
+    return render(
+        live,
+        "missing.html",
+        404,
+        sentence=sentence,
+        near=[facts.hit_row(hit) for hit in nearest(live.registry, wanted)],
+    )
 
 
 def view_or_404(registry: Registry, name: str) -> FeatureView:
