@@ -8,7 +8,6 @@ from __future__ import annotations
 import importlib
 import json
 from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec
 
@@ -65,14 +64,11 @@ def festaf() -> None:
 def project_option(verb: Callable[P, None]) -> Callable[P, None]:
     """`--project PATH`: the folder with the definitions and registry.json."""
     path: Any = click.Path(exists=True, file_okay=False, path_type=Path)
-    option = click.option("--project", type=path, default=".", help="The project's folder; this one unless said.")
-    return option(wraps(verb)(verb))
+    return click.option("--project", type=path, default=".", help="The project's folder; this one unless said.")(verb)
 
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-_name = click.option(
-    "--name", help="The project's name, where there is no registry yet; its folder's name unless said."
-)
+_name = click.option("--name", help="What to call a new project; its folder's name unless said.")
 
 
 @click.command()
@@ -82,9 +78,8 @@ _name = click.option(
 def plan(project: Path, name: str | None, as_json: bool) -> None:
     """Show what an apply would change in the registry, and which feature services stand on it. Writes nothing."""
     planned = _plan(project, name)
-    click.echo(
-        planned.model_dump_json(indent=2, include={"project", "base_version", "changes"}) if as_json else planned
-    )
+    told = {"project", "base_version", "changes"}
+    click.echo(planned.model_dump_json(indent=2, include=told) if as_json else planned)
 
 
 @click.command()

@@ -30,6 +30,7 @@ _DTYPES: Mapping[DataType, DType] = {
     "date": nw.Date(),
     "timestamp": nw.Datetime("us", "UTC"),
 }
+_Binary = Callable[[nw.Expr, nw.Expr], nw.Expr]
 _BOUNDS = {"int32": (-(2.0**31) - 1, 2.0**31), "int64": (-(2.0**63) - 1025, 2.0**63)}  # both ends out
 
 
@@ -109,23 +110,21 @@ def _same_type(operands: Sequence[_Typed]) -> list[nw.Expr]:
     return [o.wide() if integers else o.real() for o in operands]
 
 
-def _any_nan(operands: Sequence[_Typed]) -> nw.Expr | None:
-    """Whether one of them is NaN, null where one of them is null; None where none can be."""
-    nans = [o.real().is_nan() for o in operands if o.may_be_nan]
-    if len(nans) < 2:
-        return nans[0] if nans else None
-    # Not `|`, for which true | null is true: a comparison with null is null even if the other side is NaN.
-    return reduce(lambda a, b: a + b, (nan.cast(nw.Int8()) for nan in nans)) > 0
+def _comparison(compare: _Binary, *, of_nan: bool) -> _Compiler:
+    """`of_nan` is what the comparison with NaN gives, whatever the engine thinks."""
 
-
-def _comparison(compare: Callable[[nw.Expr, nw.Expr], nw.Expr], *, of_nan: bool) -> _Compiler:
     def compiled(operands: Sequence[_Typed]) -> nw.Expr:
         left, right = _same_type(operands)
-        plain = compare(left, right)
-        nan = _any_nan(operands)
-        if nan is None:
-            return plain
-        return plain | nan if of_nan else plain & ~nan
+        result = compare(left, right)
+        nans = [o.real().is_nan() for o in operands if o.may_be_nan]
+        if not nans:
+            return result
+        nan = reduce(lambda a, b: a | b, nans)
+        result = result | nan if of_nan else result & ~nan
+        if any(o.constant is not None for o in operands):
+            return result
+        # Null on one side and NaN on the other: not known, though `null & false` would be false.
+        return nw.when(~left.is_null() & ~right.is_null()).then(result)
 
     return compiled
 
@@ -139,7 +138,7 @@ def _is_in(operands: Sequence[_Typed]) -> nw.Expr:
 # --- arithmetic --------------------------------------------------------------------------------------------------
 
 
-def _arithmetic(compute: Callable[[nw.Expr, nw.Expr], nw.Expr]) -> _Compiler:
+def _arithmetic(compute: _Binary) -> _Compiler:
     def compiled(operands: Sequence[_Typed]) -> nw.Expr:
         left, right = _same_type(operands)
         return compute(left, right)
@@ -147,12 +146,18 @@ def _arithmetic(compute: Callable[[nw.Expr, nw.Expr], nw.Expr]) -> _Compiler:
     return compiled
 
 
-def _division(compute: Callable[[nw.Expr, nw.Expr], nw.Expr], *, real: bool = False) -> _Compiler:
+def _division(
+    integers: Callable[[nw.Expr, nw.Expr], nw.Expr] | None, reals: Callable[[nw.Expr, nw.Expr], nw.Expr]
+) -> _Compiler:
+    """`integers` divides whole numbers where it differs from dividing real ones."""
+
     def compiled(operands: Sequence[_Typed]) -> nw.Expr:
-        left, right = (o.real() for o in operands) if real else _same_type(operands)
-        # Null first, divided afterwards: no engine then sees a zero, or a constant 1 / 0 to fold.
-        divisor = nw.when(right != 0).then(right)
-        return compute(left, divisor)
+        whole = integers if all(o.dtype in INTEGERS for o in operands) else None
+        left, right = (o.wide() if whole else o.real() for o in operands)
+        # Null first, divided afterwards: no engine then sees a zero. The dividend is asked too, so that a constant
+        # divisor becomes a column: Polars multiplies by the reciprocal of a constant, which is off by one bit.
+        divisor = nw.when((right != 0) & ~left.is_null()).then(right)
+        return (whole or reals)(left, divisor)
 
     return compiled
 
@@ -199,9 +204,9 @@ _OPERATIONS: Mapping[str, _Compiler] = {
     "add": _arithmetic(lambda a, b: a + b),
     "sub": _arithmetic(lambda a, b: a - b),
     "mul": _arithmetic(lambda a, b: a * b),
-    "div": _division(lambda a, b: a / b, real=True),
-    "floordiv": _division(lambda a, b: a // b),
-    "mod": _division(lambda a, b: a % b),
+    "div": _division(None, lambda a, b: a / b),
+    "floordiv": _division(lambda a, b: a // b, lambda a, b: (a / b).floor()),
+    "mod": _division(lambda a, b: a % b, lambda a, b: a - b * (a / b).floor()),
     "neg": _one(lambda o: -o.wide()),
     "abs": _one(lambda o: o.wide().abs()),
     "floor": _one(lambda o: o.real().floor()),

@@ -88,7 +88,9 @@ def _explain_view(registry: model.Registry, view: model.FeatureView, stats: mode
 
 def _explain_service(registry: model.Registry, service: model.FeatureService) -> model.Explanation:
     target = service.target
-    inputs = (*service.features, *([f"{target.view}.{target.feature}"] if target else []))
+    view = next((v for v in registry.views if target and v.name == target.view), None)
+    predicted = [f"{view.name}.{column}" for column in source_inputs(view, target.feature)] if view and target else []
+    inputs = tuple(dict.fromkeys((*service.features, *predicted)))
     return model.Explanation(
         name=service.name,
         kind="feature service",

@@ -9,7 +9,8 @@ holds one function for each row of it. What an operation means, on every engine:
   comparison false. It is not null. (Engines that order NaN as the greatest number are corrected.)
 - **Arithmetic is 64 bits wide**: integers in int64, anything with a float in float64. Int64 wraps round on overflow.
 - **Division by zero is null**, for `/`, `//` and `%`; so are a logarithm and a root outside of their domain.
-- **`//` and `%` round towards minus infinity**, as in Python: -7 // 2 is -4, and -7 % 3 is 2.
+- **`//` and `%` round towards minus infinity**, as in Python: -7 // 2 is -4, and -7 % 3 is 2. With a float, a // b is
+  floor(a / b) and a % b is a - b * floor(a / b), each step rounded as IEEE 754 has it.
 - **Casts** truncate towards zero; what the new type cannot hold (NaN as an integer, too large a number) becomes null.
 - **Text** compares by code point, and is searched for exactly, never as a pattern; `length` counts code points.
 - **Parts of a time** (hour, weekday, ...) are those of the zone named, UTC where none is; weekdays run from 1, Monday.
@@ -208,16 +209,16 @@ def _misfit(operation: Operation, types: Types) -> str:
     if operation.form == "infix":
         return f"{types[0]} {operation.symbol} {types[1]} has no meaning."
     if operation.form == "prefix":
-        return f"{operation.symbol} of a {types[0]} has no meaning."
+        return f"{operation.symbol} of {types[0]} has no meaning."
     others = f" of {' and '.join(dict.fromkeys(types[1:]))}" if len(types) > 1 else ""
-    return f"{operation.symbol}{others} has no meaning for a {types[0]}."
+    return f"{operation.symbol}{others} has no meaning for {types[0]}."
 
 
 def cast_type(given: DataType, wanted: DataType) -> DataType:
     """The type a cast gives. Raises ExpressionError for a cast that is not offered."""
     if wanted != given and wanted not in _CASTS.get(given, frozenset()):
         offered = ", ".join(sorted(_CASTS.get(given, frozenset()))) or "nothing"
-        raise ExpressionError(f"A {given} cannot be cast to {wanted}; it can be to {offered}.")
+        raise ExpressionError(f"{given} cannot be cast to {wanted}, but to {offered}.")
     return wanted
 
 
@@ -226,7 +227,7 @@ def window_type(aggregate: Aggregate, given: DataType) -> DataType:
     if aggregate == "count":
         return "int64"
     if given not in NUMBERS:
-        raise ExpressionError(f"The {aggregate} of a {given} has no meaning; cast it to a number, or count it.")
+        raise ExpressionError(f"The {aggregate} of {given} has no meaning. Count it, or cast it to a number.")
     match aggregate:
         case "mean" | "std":
             return "float64"
