@@ -1,0 +1,178 @@
+"""What each web view shows beside a thing, who uses it and which DAG makes it: tables over one small lifecycle."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from e2e_ml import refs, routes
+from e2e_ml.festaf.freshness import FreshnessState
+from e2e_ml.lineage.graph import Evidence, Graph, Node, Relation
+from e2e_ml.lineage.index import build_graph
+from e2e_ml.lineage.questions import counterparts, freshness_of, lookup, pipeline, uses
+from e2e_ml.refs import Kind, Ref
+from tests.unit.lineage import lifecycle as life
+
+NOW = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def graph() -> Graph:
+    return life.graph()
+
+
+@pytest.mark.parametrize(
+    ("ref", "festaf", "airflow", "mlflow"),
+    [
+        # of the feature store: its DAG, and the champion that stands on it
+        (life.TEMP, life.TEMP, life.WEATHER, life.V1),
+        (life.VIEW, life.VIEW, life.WEATHER, life.V1),
+        (life.SOURCE, life.SOURCE, life.WEATHER, life.V1),
+        (life.ENTITY, life.ENTITY, life.WEATHER, life.V1),
+        (life.SERVICE, life.SERVICE, life.TRAIN, life.V1),
+        (life.FREEZING, life.FREEZING, life.WEATHER, life.LOOSE),  # no version: the run
+        (life.UNUSED, life.UNUSED, life.WEATHER, None),
+        (life.ORPHAN, life.ORPHAN, None, None),
+        (refs.project(life.P), refs.project(life.P), None, None),
+        # of Airflow: what it makes
+        (life.WEATHER, life.VIEW, life.WEATHER, life.V1),
+        (life.WEATHER_RUN, life.VIEW, life.WEATHER_RUN, None),
+        (life.VIEW_ASSET, life.VIEW, life.VIEW_ASSET, life.V1),
+        (life.TRAIN, life.SERVICE, life.TRAIN, life.V1),
+        (life.TRAIN_RUN, life.SERVICE, life.TRAIN_RUN, life.TREES),
+        (life.FIT_0, life.SERVICE, life.FIT_0, life.LOGISTIC),
+        (refs.task(life.A, "train", "fit"), life.SERVICE, refs.task(life.A, "train", "fit"), life.V1),
+        # of MLflow: what started it, what it learned from
+        (life.TREES, life.SERVICE, life.TRAIN_RUN, life.TREES),
+        (life.LOOSE, life.FREEZING, None, life.LOOSE),
+        (life.V2, life.SERVICE, life.TRAIN_RUN, life.V2),
+        (life.MODEL, life.SERVICE, life.TRAIN, life.MODEL),
+        (life.LOGGED, life.SERVICE, life.TRAIN_RUN, life.LOGGED),
+        (life.EXPERIMENT, life.FREEZING, life.TRAIN, life.EXPERIMENT),  # of its newest run, made by hand
+        # nothing known: its own view alone
+        (refs.run(life.M, "nobody"), None, None, refs.run(life.M, "nobody")),
+        (refs.dag(life.A, "nobody"), None, refs.dag(life.A, "nobody"), None),
+    ],
+)
+def test_counterparts(graph: Graph, ref: Ref, festaf: Ref | None, airflow: Ref | None, mlflow: Ref | None) -> None:
+    wanted = {"festaf": festaf, "airflow": airflow, "mlflow": mlflow}
+    assert counterparts(graph, ref) == {service: other for service, other in wanted.items() if other}
+
+
+@pytest.mark.parametrize(
+    ("ref", "runs"),
+    [
+        (life.TEMP, [life.LOOSE, life.TREES, life.LOGISTIC]),  # `is_freezing` is made of it
+        (life.FREEZING, [life.LOOSE]),
+        (life.UNUSED, []),
+        (life.VIEW, [life.LOOSE, life.TREES, life.LOGISTIC]),
+        (life.SERVICE, [life.TREES, life.LOGISTIC]),
+        (life.TRAIN, [life.TREES, life.LOGISTIC]),
+        (life.TRAIN_RUN, [life.TREES, life.LOGISTIC]),
+        (life.FIT_1, [life.TREES]),
+        (life.V1, [life.TREES]),
+        (life.MODEL, [life.TREES, life.LOGISTIC]),
+        (life.EXPERIMENT, [life.LOOSE, life.TREES, life.LOGISTIC]),
+        (life.TREES, [life.TREES]),
+    ],
+)
+def test_uses_newest_first(graph: Graph, ref: Ref, runs: list[Ref]) -> None:
+    assert [use.run.ref for use in uses(graph, ref)] == runs
+
+
+def test_a_use_brings_versions_aliases_and_why_we_believe_it(graph: Graph) -> None:
+    use = next(u for u in uses(graph, life.TEMP) if u.run.ref == life.TREES)
+    assert [v.ref for v in use.versions] == [life.V1]
+    assert use.aliases == ("champion",)
+    assert use.versions[0].facts["metrics"] == {"auc": 0.74}
+    assert use.link is not None
+    assert (use.link.relation, use.link.evidence) == (Relation.TRAINS, Evidence.DECLARED)
+    assert "feast.feature_service" in use.link.reason
+
+
+def test_a_run_is_tied_to_itself_by_nothing(graph: Graph) -> None:
+    assert [use.link for use in uses(graph, life.TREES)] == [None]
+
+
+@pytest.mark.parametrize(
+    ("ref", "dag"),
+    [
+        *((ref, life.WEATHER) for ref in (life.TEMP, life.VIEW, life.SOURCE, life.VIEW_ASSET, life.WEATHER_RUN)),
+        *((ref, life.TRAIN) for ref in (life.SERVICE, life.TREES, life.V1, life.MODEL, life.FIT_0, life.EXPERIMENT)),
+        *((ref, None) for ref in (life.LOOSE, life.ORPHAN)),
+    ],
+)
+def test_pipeline(graph: Graph, ref: Ref, dag: Ref | None) -> None:
+    assert pipeline(graph, ref) == dag
+
+
+def test_without_a_champion_the_newest_version_is_shown() -> None:
+    nodes = life.nodes()
+    nodes[life.MODEL] = Node(life.MODEL, {"aliases": {}})
+    assert counterparts(build_graph(nodes, life.edges()), life.TEMP)["mlflow"] == life.V2
+
+
+def test_without_a_champion_any_alias_goes_before_the_newest() -> None:
+    nodes = life.nodes()
+    nodes[life.MODEL] = Node(life.MODEL, {"aliases": {"shadow": "1"}})
+    assert counterparts(build_graph(nodes, life.edges()), life.TEMP)["mlflow"] == life.V1
+
+
+def test_a_dag_that_lives_goes_before_one_that_is_gone() -> None:
+    nodes = life.nodes(gone=(life.WEATHER,))
+    heir = refs.dag(life.A, "weather_v2")
+    writer: Any = {"at": "2026-11-21T14:00:00Z", "dag_id": "weather_v2"}
+    nodes |= {heir: Node(heir), life.VIEW_ASSET: Node(life.VIEW_ASSET, {"id": 1, "written_by": writer})}
+    graph = build_graph(nodes, life.edges())
+    assert pipeline(graph, life.VIEW) == heir
+    gone = graph.get(life.WEATHER)
+    assert gone is not None
+    assert gone.gone_since is not None
+
+
+def test_a_cycle_of_predictions_that_feed_features_ends() -> None:
+    nodes = life.nodes()
+    # the model's own predictions become a view: version -> view
+    loop = [*life.edges(), life.Edge(life.V1, life.VIEW, Relation.FEEDS, Evidence.DECLARED)]
+    graph = build_graph(nodes, loop)
+    assert [u.run.ref for u in uses(graph, life.TEMP)] == [life.LOOSE, life.TREES, life.LOGISTIC]
+    assert counterparts(graph, life.V1)["airflow"] == life.TRAIN_RUN
+
+
+def test_lookup_gives_the_pages_their_ids(graph: Graph) -> None:
+    known = lookup(graph)
+    assert routes.path(life.VIEW_ASSET, known) == ("airflow", "/assets/1")
+    assert routes.path(life.TREES, known) == ("mlflow", "/#/experiments/1/runs/bbb")
+    assert routes.path(life.LOGGED, known) == ("mlflow", "/#/experiments/1/models/m-1")
+
+
+@pytest.mark.parametrize(
+    ("ref", "state"),
+    [
+        (life.VIEW, FreshnessState.FRESH),
+        (life.TEMP, FreshnessState.FRESH),
+        (life.ORPHAN, FreshnessState.NO_PIPELINE),
+        (life.TRAIN, None),
+        (life.SERVICE, None),
+        (refs.feature_view(life.P, "nobody"), None),
+    ],
+)
+def test_freshness(graph: Graph, ref: Ref, state: FreshnessState | None) -> None:
+    # its run of 12:00 to 13:00 succeeded; that of 13:00 to 14:00 has six minutes' grace
+    verdict = freshness_of(graph, ref, NOW)
+    assert (verdict.state if verdict else None) == state
+
+
+def test_freshness_is_late_once_the_next_interval_is_due(graph: Graph) -> None:
+    verdict = freshness_of(graph, life.VIEW, datetime(2026, 11, 21, 14, 7, tzinfo=UTC))
+    assert verdict is not None
+    assert verdict.state is FreshnessState.LATE
+
+
+def test_every_kind_has_an_answer(graph: Graph) -> None:
+    kinds = {node.ref.kind for node in graph.nodes()} | {Kind.TASK}
+    assert kinds == set(Kind)
+    for node in graph.nodes():
+        assert counterparts(graph, node.ref)[node.ref.scheme] == node.ref
