@@ -1,0 +1,62 @@
+"""What a person can do, as values: one list feeds the menu, the palette, the shortcuts and the page of keys.
+
+An action names a method of the window; it holds no code of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from e2e_ml.desktop.stages import STAGES
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    id: str
+    title: str
+    call: str  # the window's method
+    shortcut: str = ""  # as Qt writes it
+    menu: str = ""  # the menu it stands in; empty: palette only
+    args: tuple[str, ...] = ()
+
+
+_VIEWS = (("airflow", "Airflow"), ("festaf", "the feature store"), ("mlflow", "MLflow"))
+
+ACTIONS: tuple[Action, ...] = (
+    Action("palette", "Find anything", "show_palette", "Ctrl+K", "Go"),
+    Action("focus.back", "Back", "focus_back", "Alt+Left", "Go"),
+    Action("focus.forward", "Forward", "focus_forward", "Alt+Right", "Go"),
+    *(
+        Action(f"stage.{stage.name.lower()}", f"Stage: {stage.name}", "show_stage", f"Alt+{number}", "Stage", (stage.name,))
+        for number, stage in enumerate(STAGES, 1)
+    ),
+    *(
+        Action(f"view.{service}", f"Look at {title}", "lead", f"Ctrl+{number}", "View", (service,))
+        for number, (service, title) in enumerate(_VIEWS, 1)
+    ),
+    Action("view.next", "Next view", "next_view", "F6", "View"),
+    Action("view.maximise", "Give the view all the room, or put the others back", "toggle_maximised", "F11", "View"),
+    Action("view.layout", "Change the layout: automatic, beside, columns", "next_layout", "Ctrl+L", "View"),
+    Action("view.reload", "Reload the view", "reload_view", "F5", "View"),
+    Action("view.larger", "Larger", "zoom_in", "Ctrl++", "View"),
+    Action("view.smaller", "Smaller", "zoom_out", "Ctrl+-", "View"),
+    Action("view.size", "Size that suits the pane", "zoom_reset", "Ctrl+0", "View"),
+    Action("view.pin", "Hold the view still, or let it follow", "toggle_pin", "Ctrl+P", "View"),
+    Action("view.outside", "Open the view's page in the browser", "open_outside", "Ctrl+Shift+O", "View"),
+    Action("panel.explorer", "Show or fold the explorer", "toggle_explorer", "Ctrl+B", "Panels"),
+    Action("panel.inspector", "Show or fold the inspector", "toggle_inspector", "Ctrl+I", "Panels"),
+    Action("panel.services", "Show the services", "toggle_services", "Ctrl+J", "Panels"),
+    Action("graph.refresh", "Read the services again now", "refresh_now", "Ctrl+R", "Panels"),
+    Action("focus.copy", "Copy the reference of what is in focus", "copy_reference", "Ctrl+Shift+C", "Go"),
+    Action("theme.light", "Theme: light", "use_theme", "", "Theme", ("light",)),
+    Action("theme.dark", "Theme: dark", "use_theme", "", "Theme", ("dark",)),
+    Action("theme.system", "Theme: as the system", "use_theme", "", "Theme", ("system",)),
+    Action("keys", "Keys", "show_keys", "F1", "Help"),
+    Action("quit", "Quit", "close", "Ctrl+Q", "Help"),
+)  # fmt: skip
+
+
+def markdown() -> str:
+    """The page of keys, for the docs: a table of every action that has one."""
+    rows = [f"| {a.title} | `{a.shortcut}` |" for a in ACTIONS if a.shortcut]
+    return "\n".join(["| What | Key |", "| --- | --- |", *rows]) + "\n"

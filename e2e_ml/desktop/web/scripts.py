@@ -1,0 +1,74 @@
+"""Scripts put into a service's pages before their own run: theme and folded sidebars, through the pages' own settings.
+
+Nothing is taken from a page and nothing is sent. The keys of each page's local storage are in one table.
+"""
+
+from __future__ import annotations
+
+import json
+
+# service -> [(key in local storage, value in light, value in dark)]. Found in the installed pages:
+# Airflow's next-themes reads `theme`; MLflow's own toggle writes the second, and reads both at start.
+_THEME_KEYS: dict[str, list[tuple[str, str, str]]] = {
+    "airflow": [("theme", "light", "dark")],
+    "mlflow": [
+        ("_mlflow_dark_mode_toggle_enabled", "false", "true"),
+        ("databricks-dark-mode-pref", "light", "dark"),
+    ],
+    "festaf": [("theme", "light", "dark")],
+}
+# Written once for a profile; afterwards the person's own choice in the page stands.
+_FIRST_KEYS: dict[str, list[tuple[str, str]]] = {
+    "mlflow": [("mlflow.assistant.panelOpen_v1", "false")],
+}
+# Pages that notice a changed theme without a reload, told by the event that another tab would cause.
+_LIVE = frozenset({"airflow", "festaf"})
+
+
+def needs_reload(service: str) -> bool:
+    """Whether a page shows a changed theme only after a reload."""
+    return service not in _LIVE
+
+
+def document_creation(service: str, *, dark: bool) -> str:
+    """JavaScript that runs before a page's own: our theme when it changed since last time, first settings once."""
+    theme = "dark" if dark else "light"
+    keys = {key: (on if dark else off) for key, off, on in _THEME_KEYS.get(service, [])}
+    first = dict(_FIRST_KEYS.get(service, []))
+    return f"""(() => {{
+  if (window !== window.top) return;
+  try {{
+    const store = window.localStorage;
+    if (store.getItem("e2e-ml.theme") !== {json.dumps(theme)}) {{
+      for (const [key, value] of Object.entries({json.dumps(keys)})) store.setItem(key, value);
+      store.setItem("e2e-ml.theme", {json.dumps(theme)});
+    }}
+    for (const [key, value] of Object.entries({json.dumps(first)}))
+      if (store.getItem(key) === null) store.setItem(key, value);
+  }} catch (error) {{ /* a page without storage keeps its own look */ }}
+}})();"""
+
+
+def theme_change(service: str, *, dark: bool) -> str:
+    """JavaScript that changes the theme of a page that is open."""
+    keys = {key: (on if dark else off) for key, off, on in _THEME_KEYS.get(service, [])}
+    return f"""(() => {{
+  try {{
+    for (const [key, value] of Object.entries({json.dumps(keys)})) {{
+      const before = localStorage.getItem(key);
+      localStorage.setItem(key, value);
+      window.dispatchEvent(new StorageEvent("storage", {{key, oldValue: before, newValue: value, storageArea: localStorage}}));
+    }}
+    localStorage.setItem("e2e-ml.theme", {json.dumps("dark" if dark else "light")});
+    if (document.documentElement.dataset.theme !== undefined)
+      document.documentElement.dataset.theme = {json.dumps("dark" if dark else "light")};
+  }} catch (error) {{ /* as above */ }}
+}})();"""
+
+
+def soft_navigation(path: str) -> str:
+    """JavaScript that leads a single-page application to `path` without loading it again."""
+    return (
+        f"history.pushState(null, '', {json.dumps(path)}); "
+        "window.dispatchEvent(new PopStateEvent('popstate', {state: null}));"
+    )

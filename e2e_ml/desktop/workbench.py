@@ -1,0 +1,223 @@
+"""The workbench: one workspace opened in one window. It ties stack, lineage and window together, and nothing else does.
+
+`Workbench` is given what it ties, so that a test can build the window around a stack and a graph of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, QTimer, Signal
+from PySide6.QtWidgets import QApplication
+
+from e2e_ml import resources
+from e2e_ml.desktop import session as sessions
+from e2e_ml.desktop.appearance import Appearance, palette
+from e2e_ml.desktop.focus import Focus
+from e2e_ml.desktop.follow import Counterparts, Follow
+from e2e_ml.desktop.lifecycle import Lifecycle
+from e2e_ml.desktop.operations import Operations
+from e2e_ml.desktop.stages import SERVICES
+from e2e_ml.desktop.theme import stylesheet
+from e2e_ml.desktop.web.profile import Connection
+from e2e_ml.desktop.web.view import WebView
+from e2e_ml.desktop.window import Window
+from e2e_ml.lineage.graph import Graph
+from e2e_ml.refs import Kind, Ref
+from e2e_ml.routes import Lookup
+from e2e_ml.stack.service import Listener, Service, Status
+
+STYLES = ("style.qss", "panels.qss")
+
+
+class StackLike(Protocol):
+    """What the window needs of a stack."""
+
+    @property
+    def services(self) -> Mapping[str, Service]: ...
+
+    def start(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]: ...
+
+
+class Reader(Protocol):
+    """What the window needs of whoever reads the services: `lineage`'s refresher, or a test's graph."""
+
+    def graph(self) -> Graph: ...
+
+    def read_at(self) -> datetime | None: ...
+
+    def subscribe(self, listener: Callable[[Graph], None]) -> Callable[[], None]: ...
+
+    def start(self) -> None: ...
+
+    def refresh_now(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+class News(QObject):
+    """What worker threads tell, brought to the UI thread."""
+
+    status = Signal(object)
+    graph = Signal(object)
+    activity = Signal(str, float)  # what is being done, 0..1 or -1
+
+
+class Workbench(QObject):
+    def __init__(
+        self,
+        name: str,
+        state: Path,
+        stack: StackLike,
+        reader: Reader,
+        instances: Mapping[str, str],
+        counterparts: Counterparts,
+        lookup: Callable[[Graph], Lookup],
+        parent: QObject | None = None,
+    ) -> None:
+        """`instances` gives each service's connection name (for the feature store: its project), as `Ref`s have it."""
+        super().__init__(parent)
+        self.state, self.stack, self.reader = state, stack, reader
+        self.appearance = Appearance(self)
+        self.operations = Operations(self)
+        self.focus = Focus(self)
+        self.lifecycle = Lifecycle(reader.graph(), self)
+        self.news = News(self)
+        self.connections: dict[str, Connection] = {}
+        views = {service: self._view(service, instances[service]) for service in SERVICES}
+        self.window = Window(name, self.lifecycle, self.focus, self.appearance, self.operations, views)
+        self.follow = Follow(self.focus, self.lifecycle, list(views.values()), counterparts, lookup, self)
+        self._name_project(self.lifecycle.graph)
+        self._wire()
+        self._dress()
+
+    def _view(self, service: str, instance: str) -> WebView:
+        known = self.stack.services[service]
+        folder = self.state / "web" / f"{service}-{instance}"
+        connection = Connection(service, instance, folder, dark=self.appearance.dark, parent=self)
+        self.connections[service] = connection
+        return WebView(known.title, connection, self.appearance, self.operations, known.login)
+
+    def _wire(self) -> None:
+        self.news.status.connect(self._on_status)
+        self.news.graph.connect(self._on_graph)
+        self.news.activity.connect(lambda text, at: self.window.status.tell(text, at if at >= 0 else None))
+        self.window.status.read_at = self.reader.read_at
+        self.window.refresh_requested.connect(self.reader.refresh_now)
+        self.window.start_requested.connect(self._start_service)
+        self.window.stop_requested.connect(self._stop_service)
+        self.appearance.changed.connect(self._dress)
+        self.focus.changed.connect(lambda *_: self._save_soon())
+        self._saver = QTimer(self)
+        self._saver.setSingleShot(True)
+        self._saver.setInterval(2000)
+        self._saver.timeout.connect(self.save)
+        self._unsubscribe: list[Callable[[], None]] = []
+
+    # --- its life ---------------------------------------------------------------------------------------------------
+
+    def open(self) -> None:
+        """Show the window as it was left; nothing is started yet."""
+        session = sessions.load(self.state)
+        self.window.restore(session)
+        self.window.show()
+        for service in self.stack.services.values():
+            self.window.update_status(service.status())
+        self._restore_focus(session.focus)
+
+    def start(self) -> None:
+        """Bring the stack and the readers up behind the window."""
+        self._unsubscribe = [
+            self.stack.subscribe(self.news.status.emit),
+            self.reader.subscribe(self.news.graph.emit),
+        ]
+        self.operations.run("Starting the services", self.stack.start).failure(self._on_start_failure).start()
+        self.reader.start()
+
+    def close(self) -> None:
+        """Save, let go of the pages before their profiles; the services are stopped by whoever started them."""
+        self.save()
+        self._saver.stop()
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
+        self._unsubscribe = []
+        for view in self.window.web.values():
+            view.close_page()
+        self.window.deleteLater()
+
+    def dispose(self) -> None:
+        """The last step, after the pages are deleted: the profiles, and all that is left."""
+        self.operations.close()
+        for connection in self.connections.values():
+            connection.deleteLater()
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+    def save(self) -> None:
+        sessions.save(self.state, self.window.remember())
+
+    def _save_soon(self) -> None:
+        self._saver.start()
+
+    def _restore_focus(self, uri: str | None) -> None:
+        try:
+            ref = Ref.parse(uri) if uri else None
+        except ValueError:
+            ref = None
+        if ref is not None:
+            self.focus.set(ref, "session")
+        else:
+            self._choose_first()
+
+    def _choose_first(self) -> None:
+        """A first start looks at the first feature there is, rather than at nothing."""
+        features = (node.ref for node in self.lifecycle.graph.nodes(Kind.FEATURE) if node.gone_since is None)
+        if self.focus.current is None and (first := min(features, default=None)) is not None:
+            self.focus.set(first, "start")
+
+    # --- news -------------------------------------------------------------------------------------------------------
+
+    def _on_status(self, status: Status) -> None:
+        self.window.update_status(status)
+
+    def _on_graph(self, graph: Graph) -> None:
+        if graph is not self.lifecycle.graph:
+            self._name_project(graph)
+            self.lifecycle.replace(graph)
+            self._choose_first()
+
+    def _name_project(self, graph: Graph) -> None:
+        """The feature store's `Ref`s carry its project's name, which its own registry tells."""
+        projects = sorted(node.ref.instance for node in graph.nodes(Kind.PROJECT) if node.gone_since is None)
+        if projects:
+            self.connections["festaf"].instance = projects[0]
+
+    def _start_service(self, service: str) -> None:
+        self.operations.run(
+            f"Starting {self.stack.services[service].title}", self.stack.services[service].start
+        ).start()
+
+    def _stop_service(self, service: str) -> None:
+        self.operations.run(f"Stopping {self.stack.services[service].title}", self.stack.services[service].stop).start()
+
+    def _on_start_failure(self, error: Exception) -> None:
+        self.window.status.tell(f"The services could not be started: {error}")
+
+    def _dress(self) -> None:
+        application = QApplication.instance()
+        if isinstance(application, QApplication):
+            dress(application, self.appearance)
+
+
+def dress(application: QApplication, appearance: Appearance) -> None:
+    """Put the theme on the whole application."""
+    theme = appearance.theme
+    template = "\n".join(resources.text(name) for name in STYLES if resources.path(name).exists())
+    application.setPalette(palette(theme))
+    application.setStyleSheet(stylesheet(template, theme))
