@@ -26,17 +26,17 @@ def main() -> None:
 
 
 def serve(host: str, port: int, store: str, artifacts: str) -> None:
-    from mlflow import server
     from mlflow.environment_variables import _MLFLOW_IN_JOB_EXECUTOR, _MLFLOW_SERVER_BOOT_ID, _MLFLOW_SGI_NAME
+    from mlflow.server import _UVICORN_LOG_CONFIG, constants
     from mlflow.server.handlers import initialize_backend_stores
 
     root = "mlflow-artifacts:/"  # clients send artifacts through the server
     os.environ |= {
-        server.BACKEND_STORE_URI_ENV_VAR: store,
-        server.REGISTRY_STORE_URI_ENV_VAR: store,
-        server.ARTIFACT_ROOT_ENV_VAR: root,
-        server.SERVE_ARTIFACTS_ENV_VAR: "true",
-        server.ARTIFACTS_DESTINATION_ENV_VAR: artifacts,
+        constants.BACKEND_STORE_URI_ENV_VAR: store,
+        constants.REGISTRY_STORE_URI_ENV_VAR: store,
+        constants.ARTIFACT_ROOT_ENV_VAR: root,
+        constants.SERVE_ARTIFACTS_ENV_VAR: "true",
+        constants.ARTIFACTS_DESTINATION_ENV_VAR: artifacts,
         _MLFLOW_SERVER_BOOT_ID.name: uuid.uuid4().hex,
         _MLFLOW_IN_JOB_EXECUTOR.name: "false",
         _MLFLOW_SGI_NAME.name: "uvicorn",
@@ -46,7 +46,7 @@ def serve(host: str, port: int, store: str, artifacts: str) -> None:
     import uvicorn
     from mlflow.server.auth import create_app
 
-    uvicorn.run(create_app(), host=host, port=port, log_config=str(server._UVICORN_LOG_CONFIG))
+    uvicorn.run(create_app(), host=host, port=port, log_config=str(_UVICORN_LOG_CONFIG))
 
 
 if __name__ == "__main__":

@@ -53,6 +53,11 @@ class PortMemory:
         self._path = state / "ports.json"
         self._lock = threading.Lock()
 
+    def last(self, service: str, pinned: int | None) -> int:
+        """The port of a service that another program runs; 0 where it never ran."""
+        known = pinned or read_json(self._path).get(service)
+        return known if isinstance(known, int) else 0
+
     def port(self, service: str, pinned: int | None) -> int:
         """The port to use from now on. Whether a pinned one is free is for the service's start to say."""
         if pinned is not None:

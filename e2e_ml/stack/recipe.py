@@ -65,13 +65,13 @@ class Recipe(Protocol):
 class Layout:
     """Where the services of one workspace live: chosen once for each owner, so that they can name one another."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, *, owner: bool) -> None:
+        """The owner chooses ports that are free; another program takes those that the owner chose."""
         self.workspace = workspace
         self.secrets = Secrets(workspace.state)
         memory = PortMemory(workspace.state)
-        self._ports = {
-            name: memory.port(name, s.port) for name in NAMES if isinstance(s := self.setting(name), Managed)
-        }
+        choose = memory.port if owner else memory.last
+        self._ports = {name: choose(name, s.port) for name in NAMES if isinstance(s := self.setting(name), Managed)}
 
     def setting(self, service: str) -> Managed | Attached:
         return getattr(self.workspace.services, service)

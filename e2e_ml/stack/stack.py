@@ -122,9 +122,11 @@ class Stack:
         self.stop()
 
     def _laid_out(self) -> Layout:
+        if not self._ownership.mine:
+            return Layout(self.workspace, owner=False)
         with self._layout_lock:
             if self._layout is None:
-                self._layout = Layout(self.workspace)
+                self._layout = Layout(self.workspace, owner=True)
             return self._layout
 
     def _claim(self) -> bool:
