@@ -243,6 +243,21 @@ class Aggregation(Generic[C]):
         build = partial(ex.Window, aggregate=self.aggregate, width=width)
         return computed(Column.classes[dtype], build, self._column)  # pyright: ignore[reportReturnType]
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if name.startswith("_"):
+                raise AttributeError(name)
+            raise UnknownOperationError(f"{self.aggregate}() needs the width of its window before {name}.", here())
+
+
+def _without_window(self: Aggregation[Any], *other: object) -> NoReturn:
+    raise refuse(f"{self.aggregate}() needs the width of its window: .over(timedelta(...)).")
+
+
+for _method in (method for methods in _OPERATORS.values() for method in methods):
+    setattr(Aggregation, _method, _without_window)
+
 
 # --- reading, once the class is complete -------------------------------------------------------------------------
 
