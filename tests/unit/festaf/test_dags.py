@@ -1,0 +1,57 @@
+"""The DAGs that a registry compiles to: what Airflow is told, before anything runs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+from tests.unit.festaf.worlds import plane, project, weather
+
+LOOK = textwrap.dedent(
+    """
+    import sys
+    from e2e_ml.festaf.airflow import asset, load
+
+    dags = load(sys.argv[1])
+    assert "polars" not in sys.modules and "deltalake" not in sys.modules, "parsing is cheap"
+    assert list(dags) == ["festaf.flights.weather"], list(dags)
+    dag = dags["festaf.flights.weather"]
+    assert list(dag.task_dict) == ["extract", "transform", "validate", "write_offline", "materialize_online"]
+    assert type(dag.timetable).__name__ == "CronDataIntervalTimetable" and dag.timetable.expression == "0 0 * * *"
+    assert (dag.catchup, dag.max_active_runs, dag.start_date.isoformat()) == (False, 1, "2013-01-01T00:00:00+00:00")
+    assert dag.tags == {"ml:feature"} and dag.owner_links == {"weather-team": "mailto:weather@example.com"}
+    for words in ("weather-team", "Weather, hour by hour.", "Wind explains delays.", "wind_mean_2h", "@daily"):
+        assert words in dag.doc_md, words
+    (outlet,) = dag.task_dict["write_offline"].outlets
+    assert outlet == asset(sys.argv[1], "weather")
+    assert (outlet.uri, outlet.group) == ("festaf://flights/weather", "feature_view")
+    assert outlet.extra == {"project": "flights", "view": "weather", "registry_version": 1}
+    """
+)
+
+
+def look(folder: Path, home: Path) -> subprocess.CompletedProcess[str]:
+    """Load the project's DAGs in a process of its own, with an Airflow that has nothing of this machine's."""
+    environment = {**os.environ, "AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+    return subprocess.run(
+        [sys.executable, "-c", LOOK, str(folder)], env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_a_view_with_a_schedule_becomes_a_dag(tmp_path: Path) -> None:
+    project(tmp_path / "flights", weather(), plane())
+    done = look(tmp_path / "flights", tmp_path / "airflow")
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_broken_registry_is_a_sentence(tmp_path: Path) -> None:
+    project(tmp_path / "flights", weather(schedule="@once"))
+    done = look(tmp_path / "flights", tmp_path / "airflow")
+    assert "weather has event times, so it is made interval by interval, and @once has none." in done.stderr
+    (tmp_path / "flights" / "registry.json").write_text("{")
+    assert "is not JSON at line 1" in look(tmp_path / "flights", tmp_path / "airflow").stderr
+    (tmp_path / "flights" / "registry.json").unlink()
+    assert "Run `e2e-ml festaf apply` in it first." in look(tmp_path / "flights", tmp_path / "airflow").stderr
