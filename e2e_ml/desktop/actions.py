@@ -27,8 +27,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("focus.back", "Back", "focus_back", "Alt+Left", "Go"),
     Action("focus.forward", "Forward", "focus_forward", "Alt+Right", "Go"),
     *(
-        Action(f"stage.{stage.name.lower()}", f"Stage: {stage.name}", "show_stage", f"Alt+{number}", "Stage", (stage.name,))
-        for number, stage in enumerate(STAGES, 1)
+        Action(f"stage.{name.lower()}", f"Stage: {name}", "show_stage", f"Alt+{number}", "Stage", (name,))
+        for number, name in enumerate((stage.name for stage in STAGES), 1)
     ),
     *(
         Action(f"view.{service}", f"Look at {title}", "lead", f"Ctrl+{number}", "View", (service,))

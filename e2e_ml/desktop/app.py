@@ -107,7 +107,7 @@ def ended_by_signals(end: Callable[[], object]) -> Iterator[None]:
 def make_workbench(workspace: Workspace, stack: Stack | None = None) -> Workbench:
     """Phase 3: the window over a workspace, with its stack and its index. Nothing is started."""
     stack = stack or Stack(workspace)
-    instances = {service: INSTANCE for service in stack.services}
+    instances = dict.fromkeys(stack.services, INSTANCE)
     reading = Reading(workspace.state, stack.services, instances)
     return Workbench(
         workspace.name, workspace.state, stack, reading, instances, questions.counterparts, questions.lookup
@@ -118,10 +118,8 @@ def quit_workbench(workbench: Workbench) -> None:
     """Phase 6. The window is gone at once; services and readers end off the UI thread while the loop goes on."""
     workbench.window.hide()
     workbench.close()
-    application = QApplication.instance()
-    assert application is not None
     ending = workbench.operations.run("Ending", lambda: (workbench.reader.stop(), workbench.stack.stop()))
-    ending.success(lambda _: application.quit()).failure(lambda _: application.quit()).start()
+    ending.success(lambda _: QCoreApplication.quit()).failure(lambda _: QCoreApplication.quit()).start()
 
 
 def run(workspace: Workspace, *, opened: Callable[[Workbench], object] | None = None) -> int:

@@ -19,7 +19,7 @@ class Match:
 def score(query: str, name: str) -> tuple[float, tuple[int, ...]] | None:
     """How well the words of `query` fit `name` (both in lower case); None when one does not.
 
-    A whole run of letters beats scattered ones, the beginning of a word beats its middle, a short name beats a long one.
+    A whole run of letters beats scattered ones, the beginning of a word beats its middle, a short name a long one.
     """
     total = 0.0
     places: list[int] = []
@@ -60,7 +60,7 @@ def _word(word: str, name: str) -> tuple[float, Sequence[int]] | None:
 
 
 def best(query: str, names: Sequence[str], limit: int = 60, weights: Sequence[float] | None = None) -> list[Match]:
-    """The best matches of `query` among `names` (lower case), best first; of equals the earlier. Empty query: the first."""
+    """The best matches of `query` among `names` (lower case), best first; of equals the earlier. No query: the first."""
     if not query.strip():
         return [Match(i, 0.0, ()) for i in range(min(limit, len(names)))]
     words = query.lower()

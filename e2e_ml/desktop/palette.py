@@ -1,4 +1,4 @@
-"""The command palette: type a few letters, and go to any feature, view, service, DAG, run or model, or do any action."""
+"""The command palette: type a few letters, and go to any feature, DAG, run or model, or do any action."""
 
 from __future__ import annotations
 
@@ -211,7 +211,7 @@ class Palette(QFrame):
     def __init__(self, appearance: Appearance, source: Callable[[], list[Entry]], parent: QWidget) -> None:
         super().__init__(parent)
         self.setObjectName("palette")
-        self._source = source
+        self._source, self._window = source, parent
         self.field = QLineEdit(self)
         self.field.setObjectName("paletteField")
         self.field.setPlaceholderText("Find a feature, DAG, run, model or action")
@@ -236,7 +236,7 @@ class Palette(QFrame):
         column.addWidget(self.nothing)
         self.field.textChanged.connect(self._find)
         self.field.installEventFilter(self)
-        self.list.clicked.connect(lambda index: self._choose(index.row()))
+        self.list.clicked.connect(self._on_clicked)
         self.list.entered.connect(self.list.setCurrentIndex)
         appearance.changed.connect(self.list.viewport().update)
         self.hide()
@@ -266,11 +266,14 @@ class Palette(QFrame):
 
     def place(self) -> None:
         """Stand over the window's middle, as high as there are rows."""
-        window = self.parentWidget()
+        window = self._window
         width = min(WIDTH, window.width() - 4 * GRID)
         rows = min(ROWS, max(1, self._model.rowCount()), max(3, (window.height() - 160) // ROW))
         self.list.setFixedHeight(rows * ROW)
         self.setGeometry((window.width() - width) // 2, 56, width, 48 + rows * ROW + 2 * GRID)
+
+    def _on_clicked(self, index: QModelIndex) -> None:
+        self._choose(index.row())
 
     def _choose(self, row: int) -> None:
         entry = self._model.entry(row)

@@ -46,8 +46,8 @@ STAGES: tuple[Stage, ...] = (
             "Which version answers which request, with which features, and how to change that without a gap.",
             (
                 ("Which version answers?", "Every endpoint with its champion, its challenger and its shadow."),
-                ("With which features?", "The feature service that each answer read, online, and how old its rows were."),
-                ("How do I change it?", "Promote, roll back or share the traffic: by an alias, with a plan shown before."),
+                ("With which features?", "The feature service that each answer read, and how old its rows were."),
+                ("How do I change it?", "Promote, roll back or share the traffic, with a plan shown before."),
                 ("How does it do?", "Latency, errors and load of each endpoint, beside the runs that made its model."),
             ),
             "Until then the aliases of each model say what is meant to serve.",

@@ -54,7 +54,7 @@ class _Field(QWidget):
 
 
 class TopBar(QWidget):
-    find = Signal()
+    find_requested = Signal()
     fold_explorer = Signal()
     fold_inspector = Signal()
     next_layout = Signal()
@@ -73,7 +73,7 @@ class TopBar(QWidget):
         self.forward = self._button("forward", "Forward (Alt+Right)")
         self.place = Breadcrumb(self)
         field = _Field(appearance, self)
-        field.pressed.connect(self.find)
+        field.pressed.connect(self.find_requested)
         layout = self._button("layout", "Layout: automatic, beside, columns (Ctrl+L)")
         self.explorer_button = self._button("left", "Show or fold the explorer (Ctrl+B)")
         self.inspector_button = self._button("right", "Show or fold the inspector (Ctrl+I)")

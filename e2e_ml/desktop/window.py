@@ -77,6 +77,7 @@ class Window(QMainWindow):
         self.palette_box = Palette(appearance, self._entries, self)
         self._wire()
         self.show_stage(FIRST)
+        self.explorer.setFocus()
 
     def _lay_out(self) -> None:
         self.middle = QStackedWidget(self)
@@ -114,7 +115,7 @@ class Window(QMainWindow):
         self.rail.chosen.connect(self.show_stage)
         self.rail.services.connect(self.toggle_services)
         self.status.services.connect(self.toggle_services)
-        self.top.find.connect(self.show_palette)
+        self.top.find_requested.connect(self.show_palette)
         self.top.fold_explorer.connect(self.toggle_explorer)
         self.top.fold_inspector.connect(self.toggle_inspector)
         self.top.next_layout.connect(self.next_layout)

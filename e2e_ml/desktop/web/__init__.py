@@ -1,1 +1,1 @@
-"""A service's own pages inside the window: one web view per service, made of facets, with its policies as pure functions."""
+"""A service's own pages inside the window: a web view per service, made of facets; its policies are pure functions."""

@@ -1,4 +1,4 @@
-"""What an embedded page may do, as pure functions of plain values: navigate, open windows, ask for permissions, download.
+"""What an embedded page may do, as pure functions of plain values: navigate, open windows, ask, download.
 
 The Qt wiring in `page` asks here and does what it is told; nothing in this module knows Qt.
 """
@@ -96,7 +96,7 @@ def certificate(url: str, description: str) -> str:
 
 
 def gives_password(challenge_url: str, own: Origin | None, *, asked_before: bool) -> bool:
-    """Whether an HTTP basic challenge is answered: to the own origin alone, and once (a second asking means refusal)."""
+    """Whether an HTTP basic challenge is answered: to the own origin, once (a second asking is a refusal)."""
     return own is not None and origin(challenge_url) == own and not asked_before
 
 

@@ -19,8 +19,32 @@ _THEME_KEYS: dict[str, list[tuple[str, str, str]]] = {
 }
 # Written once for a profile; afterwards the person's own choice in the page stands.
 _FIRST_KEYS: dict[str, list[tuple[str, str]]] = {
-    "mlflow": [("mlflow.assistant.panelOpen_v1", "false")],
+    "mlflow": [
+        ("mlflow.assistant.fab.autoOpenedOnFirstLoad_v1", "true"),  # else the assistant opens by itself
+        ("mlflow.workflowType_v1", '"machine_learning"'),  # else the pages are those of language models
+    ],
 }
+# MLflow opens its side bar whenever a page outside an experiment is shown, and keeps no setting for it.
+_FOLD_SIDEBAR = """(() => {
+  if (window !== window.top) return;
+  const toggle = () => document.querySelector('[aria-label="Toggle sidebar"]');
+  const isOpen = (button) => (button.closest("aside") || button.parentElement.parentElement).offsetWidth > 120;
+  let wanted = false;
+  document.addEventListener("click", (event) => {
+    const button = event.isTrusted && event.target.closest && event.target.closest('[aria-label="Toggle sidebar"]');
+    if (button) wanted = !isOpen(button);
+  }, true);
+  let waiting = false;
+  new MutationObserver(() => {
+    if (waiting) return;
+    waiting = true;
+    setTimeout(() => {
+      waiting = false;
+      const button = toggle();
+      if (button && !wanted && isOpen(button)) button.click();
+    }, 60);
+  }).observe(document, {childList: true, subtree: true});
+})();"""
 # Pages that notice a changed theme without a reload, told by the event that another tab would cause.
 _LIVE = frozenset({"airflow", "festaf"})
 
@@ -46,7 +70,8 @@ def document_creation(service: str, *, dark: bool) -> str:
     for (const [key, value] of Object.entries({json.dumps(first)}))
       if (store.getItem(key) === null) store.setItem(key, value);
   }} catch (error) {{ /* a page without storage keeps its own look */ }}
-}})();"""
+}})();
+{_FOLD_SIDEBAR if service == "mlflow" else ""}"""
 
 
 def theme_change(service: str, *, dark: bool) -> str:
@@ -57,7 +82,8 @@ def theme_change(service: str, *, dark: bool) -> str:
     for (const [key, value] of Object.entries({json.dumps(keys)})) {{
       const before = localStorage.getItem(key);
       localStorage.setItem(key, value);
-      window.dispatchEvent(new StorageEvent("storage", {{key, oldValue: before, newValue: value, storageArea: localStorage}}));
+      const news = {{key, oldValue: before, newValue: value, storageArea: localStorage}};
+      window.dispatchEvent(new StorageEvent("storage", news));
     }}
     localStorage.setItem("e2e-ml.theme", {json.dumps("dark" if dark else "light")});
     if (document.documentElement.dataset.theme !== undefined)
