@@ -92,7 +92,7 @@ class Api:
             raise CollectError(
                 f"{self._title} refuses the login ({response.status_code}). Check its credentials in workbench.yaml."
             )
-        if response.is_error or response.is_redirect:
+        if response.is_error or response.has_redirect_location:
             raise CollectError(f"{self._title} answered {response.status_code} to {method} {path}. See its log.")
         return response
 
