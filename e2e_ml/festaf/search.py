@@ -52,13 +52,15 @@ def search(registry: Registry, query: str, limit: int = LIMIT) -> list[Hit]:
 
 def nearest(registry: Registry, wanted: str, limit: int = 5) -> list[Hit]:
     """What a person may have meant by a name that nothing has: names that look like it, then what holds its words."""
-    entries = {entry.title: entry for entry in _entries(registry)}
-    # A feature is also meant by its own name, without its view's.
-    spoken = {title.rpartition(".")[2]: title for title in reversed(entries)} | {title: title for title in entries}
-    alike = [spoken[name] for name in difflib.get_close_matches(wanted, spoken, limit)]
-    found = {title: _hit(entries[title], "name", 0) for title in alike}
+    # Names are shared: a view may be called as its source is, and a feature is also meant by its last part alone.
+    called: dict[str, list[_Entry]] = {}
+    for entry in _entries(registry):
+        for name in {entry.title, entry.title.rpartition(".")[2]}:
+            called.setdefault(name, []).append(entry)
+    alike = (entry for name in difflib.get_close_matches(wanted, called, limit) for entry in called[name])
+    found = {entry.ref: _hit(entry, "name", 0) for entry in alike}
     for word in re.split(r"[\W_]+", wanted):
-        found |= {hit.title: hit for hit in search(registry, word, limit) if hit.title not in found}
+        found |= {hit.ref: hit for hit in search(registry, word, limit) if hit.ref not in found}
     return list(found.values())[:limit]
 
 

@@ -22,10 +22,10 @@ from e2e_ml.festaf.explaining import explain
 from e2e_ml.festaf.freshness import Freshness, FreshnessState, freshness
 from e2e_ml.festaf.model import Explanation, FeatureView, Registry, ViewStats
 from e2e_ml.festaf.offline import WrittenInterval
-from e2e_ml.festaf.profile import FeatureProfile
+from e2e_ml.festaf.profile import FeatureProfile, profile
 from e2e_ml.festaf.registry import path_of
 from e2e_ml.festaf.store import FeatureStore
-from e2e_ml.festaf.validation import Violation
+from e2e_ml.festaf.validation import Violation, violations
 
 _LOG = logging.getLogger(__name__)
 # What reading a table can end in when its files and its definition disagree, or the disk does.
@@ -42,6 +42,8 @@ class Live:
 
     def __init__(self, project: Path) -> None:
         self._store = FeatureStore.open(project)
+        # Asked by records of views, so that pages show what they can while the registry's file is broken.
+        self._offline = pipeline.offline_store(self._store.path)
         self._kept = _Kept()
         self._registry_file = path_of(self._store.path)
         self._last: Registry | None = None
@@ -54,10 +56,10 @@ class Live:
         return self._kept.get("registry", "", _file_version(self._registry_file), self._read)
 
     def stats(self, view: FeatureView) -> ViewStats:
-        return self._of("stats", view, lambda: self._store.stats(view.name))
+        return self._of("stats", view, lambda: self._offline.stats(view))
 
     def intervals(self, view: FeatureView) -> tuple[WrittenInterval, ...]:
-        return self._of("intervals", view, lambda: self._store.intervals(view.name))
+        return self._of("intervals", view, lambda: self._offline.intervals(view))
 
     def verdict(self, view: FeatureView) -> Freshness:
         """How fresh the view is now."""
@@ -77,11 +79,13 @@ class Live:
 
     def profile(self, view: FeatureView) -> tuple[FeatureProfile, ...] | str:
         """Each feature in numbers, or the sentence why the rows cannot be read."""
-        return self._of("profile", view, lambda: _or_sentence(view, lambda: self._store.profile(view.name)))
+        return self._of("profile", view, lambda: _or_sentence(view, lambda: profile(view, self._offline.scan(view))))
 
     def broken(self, view: FeatureView) -> tuple[Violation, ...] | str:
         """Every broken constraint of the stored rows, or the sentence why they cannot be checked."""
-        return self._of("violations", view, lambda: _or_sentence(view, lambda: self._store.validate(view.name)))
+        return self._of(
+            "violations", view, lambda: _or_sentence(view, lambda: violations(view, self._offline.scan(view)))
+        )
 
     def explain(self, full_name: str) -> Explanation:
         """The five answers about a feature, a view or a service. Raises FeatureStoreError for a name that is none."""
@@ -104,7 +108,7 @@ class Live:
         return self._last
 
     def _of(self, kind: str, view: FeatureView, compute: Callable[[], T]) -> T:
-        log = pipeline.offline_store(self._store.path).path(view.name) / "_delta_log"
+        log = self._offline.path(view.name) / "_delta_log"
         # Every commit is a new file in the log's folder, which changes the folder's own time.
         version = (self.registry.version, view.version, _file_version(log))
         return self._kept.get(kind, view.name, version, compute)

@@ -117,7 +117,7 @@ def cut(text: str, most: int = 32) -> Markup:
     """A long name cut in the middle, where names differ least, with the whole of it on hover."""
     if len(text) <= most:
         return Markup.escape(text)
-    head = (most - 1 + 1) // 2
+    head = most // 2
     tail = most - 1 - head
     return Markup('<span title="{}">{}…{}</span>').format(text, text[:head].rstrip(), text[-tail:].lstrip())
 

@@ -32,6 +32,8 @@ HEADERS: Mapping[str, str] = {
 
 def host_name(host: str) -> str | None:
     """The name in a Host header, without its port and in lower case; None where it is none."""
+    if any(sign in host for sign in "@/?#\\"):
+        return None
     try:
         return urlsplit(f"//{host}").hostname
     except ValueError:
