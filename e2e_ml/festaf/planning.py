@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from e2e_ml.festaf import model
 from e2e_ml.festaf.compiling import compile_definitions
 from e2e_ml.festaf.definitions import Definitions
+from e2e_ml.festaf.listing import rule
 
 Named = TypeVar("Named", model.Feature, model.FeatureView, model.FeatureService)
 
 _BOOKKEEPING = frozenset({"first_seen", "changed_at", "version"})
-_SHOWN = 60  # characters of a value in a line of a plan
+_SHOWN = 100  # characters of a value in a line of a plan
 
 
 class Plan(model.Record):
@@ -170,16 +171,39 @@ def _details(old: model.Record, new: model.Record, skip: str = "") -> tuple[str,
     differing = [field for field in after if field != skip and before[field] != after[field]]
     if "code" in differing and "inputs" in differing:
         differing.remove("inputs")  # the expressions show it
-    return tuple(
-        f"{_WORDS.get(field, field)}: {_shown(before[field])} -> {_shown(after[field])}" for field in differing
-    )
+    return tuple(line for field in differing for line in _difference(field, before[field], after[field]))
+
+
+def _difference(field: str, before: Any, after: Any) -> list[str]:
+    """Lines for one field: a record's differing fields one by one, of a list what came and went."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        old, new = cast("dict[str, Any]", before), cast("dict[str, Any]", after)
+        names = [name for name in new if old[name] != new[name]]
+        return [line for name in names for line in _difference(f"{field} {name}", old[name], new[name])]
+    if isinstance(before, list) and isinstance(after, list):
+        told_before, told_after = _items(cast("list[Any]", before)), _items(cast("list[Any]", after))
+        came = [f"+ {item}" for item in told_after if item not in told_before]
+        went = [f"- {item}" for item in told_before if item not in told_after]
+        return [f"{_WORDS.get(field, field)}: {', '.join(came + went) or 'in another order'}"]
+    return [f"{_WORDS.get(field, field)}: {_shown(before)} -> {_shown(after)}"]
 
 
 _WORDS = {"code": "expression", "dtype": "type", "ttl_seconds": "ttl in seconds", "fill_null": "nulls filled with"}
 
 
+def _items(values: list[Any]) -> list[str]:
+    """The items of a list in words: the rules of constraints, the names of keys, or what they are."""
+    return [_item(value) for value in values]
+
+
+def _item(value: Any) -> str:
+    if isinstance(value, dict) and "rule" in value:
+        return rule(model.Constraint.model_validate(value))
+    return _shown(value)
+
+
 def _shown(value: Any) -> str:
-    if value in (None, "", [], {}):
+    if value in (None, "", {}):
         return "nothing"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"

@@ -261,16 +261,24 @@ def json_schema() -> dict[str, Any]:
                 seconds={"type": "number", "exclusiveMinimum": 0},
                 args=_args(1, 1),
             ),
-            *(_node(op.name, args=_args(op.least, op.most)) for op in OPERATIONS.values()),
+            *_applications(),
         ],
     }
     return schema
 
 
-def _node(op: str, **fields: Any) -> dict[str, Any]:
+def _applications() -> Generator[dict[str, Any]]:
+    """The operations, those of as many operands together."""
+    counts = dict.fromkeys((op.least, op.most) for op in OPERATIONS.values())
+    for least, most in counts:
+        names = [op.name for op in OPERATIONS.values() if (op.least, op.most) == (least, most)]
+        yield _node(*names, args=_args(least, most))
+
+
+def _node(*ops: str, **fields: Any) -> dict[str, Any]:
     return {
         "type": "object",
-        "properties": {"op": {"const": op}, **fields},
+        "properties": {"op": {"const": ops[0]} if len(ops) == 1 else {"enum": list(ops)}, **fields},
         "required": ["op", *fields],
         "additionalProperties": False,
     }
