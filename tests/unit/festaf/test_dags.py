@@ -33,25 +33,43 @@ LOOK = textwrap.dedent(
 )
 
 
-def look(folder: Path, home: Path) -> subprocess.CompletedProcess[str]:
-    """Load the project's DAGs in a process of its own, with an Airflow that has nothing of this machine's."""
+BREAK = textwrap.dedent(
+    """
+    import sys
+    from e2e_ml.festaf.airflow import load
+    from e2e_ml.festaf.errors import FeatureStoreError
+
+    for folder in sys.argv[1:]:
+        try:
+            load(folder)
+        except FeatureStoreError as error:
+            print(error)
+    """
+)
+
+
+def look(script: str, home: Path, *folders: Path) -> subprocess.CompletedProcess[str]:
+    """Load projects' DAGs in a process of its own, with an Airflow that has nothing of this machine's."""
     environment = {**os.environ, "AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
-    return subprocess.run(
-        [sys.executable, "-c", LOOK, str(folder)], env=environment, capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-c", script, *map(str, folders)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_a_view_with_a_schedule_becomes_a_dag(tmp_path: Path) -> None:
     project(tmp_path / "flights", weather(), plane())
-    done = look(tmp_path / "flights", tmp_path / "airflow")
+    done = look(LOOK, tmp_path / "airflow", tmp_path / "flights")
     assert done.returncode == 0, done.stderr
 
 
 def test_a_broken_registry_is_a_sentence(tmp_path: Path) -> None:
-    project(tmp_path / "flights", weather(schedule="@once"))
-    done = look(tmp_path / "flights", tmp_path / "airflow")
-    assert "weather has event times, so it is made interval by interval, and @once has none." in done.stderr
-    (tmp_path / "flights" / "registry.json").write_text("{")
-    assert "is not JSON at line 1" in look(tmp_path / "flights", tmp_path / "airflow").stderr
-    (tmp_path / "flights" / "registry.json").unlink()
-    assert "Run `e2e-ml festaf apply` in it first." in look(tmp_path / "flights", tmp_path / "airflow").stderr
+    project(tmp_path / "once", weather(schedule="@once"))
+    project(tmp_path / "cron", weather(schedule="every day"))
+    project(tmp_path / "json")
+    (tmp_path / "json" / "registry.json").write_text("{")
+    (tmp_path / "none").mkdir()
+    done = look(BREAK, tmp_path / "airflow", *(tmp_path / name for name in ("once", "cron", "json", "none")))
+    once, cron, json_, none = done.stdout.splitlines()[-4:]
+    assert once.startswith("weather has event times, so it is made interval by interval, and @once has none.")
+    assert cron.startswith("weather: 'every day' is no schedule: write five cron fields")
+    assert "is not JSON at line 1" in json_
+    assert none.endswith("Run `e2e-ml festaf apply` in it first.")
