@@ -10,7 +10,7 @@ help: ## list the targets
 
 demo: ## install what is missing, then open the demo (without a display: the guided tour into build/tour)
 	$(SETUP)
-	@$(BIN)/e2e-ml demo
+	@$(BIN)/e2e-ml demo --workspace build/demo --out build/tour
 
 test: ## run the whole suite: unit, integration, desktop, e2e
 	$(SETUP)

@@ -122,15 +122,17 @@ def quit_workbench(workbench: Workbench) -> None:
     ending.success(lambda _: QCoreApplication.quit()).failure(lambda _: QCoreApplication.quit()).start()
 
 
-def run(workspace: Workspace, *, opened: Callable[[Workbench], object] | None = None) -> int:
+def run(
+    workspace: Workspace, stack: Stack | None = None, *, opened: Callable[[Workbench], object] | None = None
+) -> int:
     """Open `workspace` in a window and stay until it is closed; the exit code.
 
-    `opened` is called once the window shows and its services are starting, e.g. to run the demo or the tour.
+    `stack` is the workspace's own where none is given. `opened` is called once the window shows and its services are starting, e.g. to run the demo or the tour.
     """
     prepare_environment(os.environ, root=os.geteuid() == 0, say=_warn)
     application = make_application(sys.argv[:1])
     application.setQuitOnLastWindowClosed(False)  # quitting has phases
-    workbench = make_workbench(workspace)
+    workbench = make_workbench(workspace, stack)
     workbench.window.closing.connect(lambda: QTimer.singleShot(0, lambda: quit_workbench(workbench)))
     workbench.open()
     workbench.start()
