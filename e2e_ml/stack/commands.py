@@ -53,7 +53,7 @@ def up(workspace: Path, foreground: bool, new: bool) -> None:
         _start_again(stack)
         raise SystemExit(_wait_until_up(stack, lambda: stack.owner() is not None))
     if foreground:
-        printer = _Printer()
+        printer = Printer()
         click.echo("Starting; Ctrl-C stops it.")
         code = background.run(stack, printer)
         if code:
@@ -61,7 +61,7 @@ def up(workspace: Path, foreground: bool, new: bool) -> None:
         raise SystemExit(code)
     launched = background.launch(opened)
     try:
-        code = _wait_until_up(stack, lambda: launched.poll() is None)
+        code = _wait_until_up(stack, lambda: launched.poll() is None or stack.owner() is not None)
     except KeyboardInterrupt:
         click.echo("\nStopping.")
         launched.terminate()
@@ -85,8 +85,8 @@ def _start_again(stack: Stack) -> None:
 
 def _wait_until_up(stack: Stack, alive: Callable[[], bool]) -> int:
     """Follow the owner until nothing is starting any more; 0 when everything is up."""
-    printer = _Printer()
-    stack.subscribe(printer)
+    printer = Printer()
+    unsubscribe = stack.subscribe(printer)
     stack.follow()
     for service in stack.services.values():
         if not service.managed:
@@ -104,6 +104,7 @@ def _wait_until_up(stack: Stack, alive: Callable[[], bool]) -> int:
             if all(status.state not in (State.STARTING, State.STOPPED) for status in statuses):
                 break
     finally:
+        unsubscribe()
         stack.stop()
     click.echo()
     for service, status in zip(stack.services.values(), statuses, strict=True):
@@ -111,7 +112,7 @@ def _wait_until_up(stack: Stack, alive: Callable[[], bool]) -> int:
     return 0 if all(status.state is State.UP for status in statuses) else 1
 
 
-class _Printer:
+class Printer:
     """A line for each piece of news, not for each look."""
 
     def __init__(self) -> None:

@@ -143,13 +143,13 @@ class ManagedService:
                     f"{self.title} did not become healthy in {_HEALTHY_WITHIN_SECONDS:.0f} s, still {probe.sentence}. "
                     f"Read `e2e-ml logs {self.name}`, then start it again."
                 )
-            self._set(State.STARTING, _capital(probe.sentence), progress=probe.progress)
+            self._set(State.STARTING, _sentence(probe.sentence), progress=probe.progress)
             if stop.wait(_POLL_SECONDS):
                 raise _StoppedError
 
     def _prepare(self, sentence: str, command: Command, stop: threading.Event) -> None:
         component = self._started(command)
-        self._set(State.STARTING, _capital(sentence), progress=0.15)
+        self._set(State.STARTING, _sentence(sentence), progress=0.15)
         code = component.wait(stop)
         if code is None:
             raise _StoppedError
@@ -246,8 +246,9 @@ def _end_together(components: Sequence[Component]) -> None:
         list(pool.map(Component.stop, components))
 
 
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:]
+def _sentence(sentence: str) -> str:
+    """From "waiting for the API", as recipes say it, to a sentence that stands alone."""
+    return sentence[:1].upper() + sentence[1:].rstrip(".") + "."
 
 
 def _now() -> datetime:

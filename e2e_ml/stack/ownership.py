@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import os
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -57,9 +58,7 @@ class Ownership:
             if self._descriptor is not None:
                 return True
             descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            if not _lock(descriptor):
                 os.close(descriptor)
                 return False
             self._descriptor, self._swept = descriptor, False
@@ -118,6 +117,18 @@ class Ownership:
 
     def _waiting(self) -> list[Path]:
         return list(self._requests.iterdir()) if self._requests.is_dir() else []
+
+
+def _lock(descriptor: int) -> bool:
+    """Take the lock. Tried a few times, for whoever looks whether it is held (`_locked`) has it for a moment."""
+    for _ in range(3):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return True
+    return False
 
 
 def _locked(file: Path) -> bool:

@@ -207,17 +207,19 @@ def test_attached_services_answer_with_their_credentials(
         assert "refuses the credential. Check env:WRONG" in stack.services["mlflow"].status().sentence
 
 
-def test_up_status_logs_doctor_and_down(running_stack: Stack, tmp_path: Path) -> None:
-    others = {name: {"url": running_stack.services[name].url} for name in ("airflow",)}
-    opened = workspace(
-        tmp_path, festaf={"managed": True}, **others, mlflow={"url": running_stack.services["festaf"].url}
-    )
+def test_up_status_logs_doctor_and_down(running_stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = json.loads((running_stack.workspace.state / "secrets.json").read_text())
+    monkeypatch.setenv("MLFLOW_LOGIN", f"admin:{secrets['mlflow.password']}")
+    airflow = {"url": running_stack.services["airflow"].url}
+    mlflow = {"url": running_stack.services["mlflow"].url, "credential": "env:MLFLOW_LOGIN"}
+    opened = workspace(tmp_path, festaf={"managed": True}, airflow=airflow, mlflow=mlflow)
     root = str(opened.root)
 
-    code, said = run("up", root)
-    assert code == 0, said
-    assert "Feature store" in said
     try:
+        code, said = run("up", root)
+        assert code == 0, said
+        assert "Feature store" in said
+
         code, said = run("up", root)
         assert (code, said.splitlines()[0].startswith("Already running")) == (0, True)
 
