@@ -47,13 +47,25 @@ def palette(theme: Theme) -> QPalette:
     """Qt's own palette in the theme's colours, for what the style sheet does not reach: menus, tooltips, selections."""
     made = QPalette()
     role = QPalette.ColorRole
-    for part, colour in (
-        (role.Window, theme.bg), (role.WindowText, theme.ink), (role.Base, theme.panel),
-        (role.AlternateBase, theme.bg), (role.Text, theme.ink), (role.Button, theme.panel),
-        (role.ButtonText, theme.ink), (role.ToolTipBase, theme.panel), (role.ToolTipText, theme.ink), (role.PlaceholderText, theme.dim), (role.Highlight, theme.accent),
-        (role.HighlightedText, theme.panel), (role.Link, theme.accent), (role.Mid, theme.line),
-        (role.Light, theme.panel), (role.Dark, theme.line), (role.Accent, theme.accent),
-    ):  # fmt: skip
+    for part, colour in {
+        role.Window: theme.bg,
+        role.WindowText: theme.ink,
+        role.Base: theme.panel,
+        role.AlternateBase: theme.bg,
+        role.Text: theme.ink,
+        role.Button: theme.panel,
+        role.ButtonText: theme.ink,
+        role.ToolTipBase: theme.panel,
+        role.ToolTipText: theme.ink,
+        role.PlaceholderText: theme.dim,
+        role.Highlight: theme.accent,
+        role.HighlightedText: theme.panel,
+        role.Link: theme.accent,
+        role.Light: theme.panel,
+        role.Mid: theme.line,
+        role.Dark: theme.line,
+        role.Accent: theme.accent,
+    }.items():
         made.setColor(part, QColor(colour))
     for part in (role.Text, role.WindowText, role.ButtonText):
         made.setColor(QPalette.ColorGroup.Disabled, part, QColor(theme.dim))

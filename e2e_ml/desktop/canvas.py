@@ -93,7 +93,7 @@ class Canvas(QWidget):
         self._views = list(views)
         self._leading = 0
         self.layout_kind = Layout.AUTO
-        self.share = 0.64
+        self.share = 0.6
         self._maximised = False
         for view in self._views:
             view.setParent(self)

@@ -38,21 +38,40 @@ def _word(word: str, name: str) -> tuple[float, Sequence[int]] | None:
         # Prefer the occurrence that begins a word.
         best, here = at, at
         while here >= 0:
-            if here == 0 or name[here - 1] in _BOUNDARIES:
+            if _begins(name, here):
                 best = here
                 break
             here = name.find(word, here + 1)
-        begins = best == 0 or name[best - 1] in _BOUNDARIES
+        begins = _begins(name, best)
         ends = best + len(word) == len(name) or name[best + len(word)] in _BOUNDARIES
         return 10.0 * len(word) + (12 if begins else 0) + (8 if begins and ends else 0), range(best, best + len(word))
+    return _initials(word, name) or _strewn(word, name)
+
+
+def _initials(word: str, name: str) -> tuple[float, Sequence[int]] | None:
+    """Letters that each begin a word: `cdm` for carrier_delay.delay_mean."""
+    places: list[int] = []
+    at = -1
+    for letter in word:
+        at = next((i for i in range(at + 1, len(name)) if name[i] == letter and _begins(name, i)), -1)
+        if at < 0:
+            return None
+        places.append(at)
+    return 4.0 * len(word), places
+
+
+def _begins(name: str, at: int) -> bool:
+    return at == 0 or name[at - 1] in _BOUNDARIES
+
+
+def _strewn(word: str, name: str) -> tuple[float, Sequence[int]] | None:
     places: list[int] = []
     at, total = -1, 0.0
     for letter in word:
         there = name.find(letter, at + 1)
         if there < 0:
             return None
-        begins = there == 0 or name[there - 1] in _BOUNDARIES
-        total += 5 if there == at + 1 and places else 4 if begins else 1
+        total += 5 if there == at + 1 and places else 4 if _begins(name, there) else 1
         at = there
         places.append(there)
     # Letters strewn over a whole name are chance, not a match.
@@ -60,7 +79,7 @@ def _word(word: str, name: str) -> tuple[float, Sequence[int]] | None:
 
 
 def best(query: str, names: Sequence[str], limit: int = 60, weights: Sequence[float] | None = None) -> list[Match]:
-    """The best matches of `query` among `names` (lower case), best first; of equals the earlier. No query: the first."""
+    """The best matches of `query` among `names` (lower case), best first; without a query the first names."""
     if not query.strip():
         return [Match(i, 0.0, ()) for i in range(min(limit, len(names)))]
     words = query.lower()

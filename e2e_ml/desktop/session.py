@@ -26,7 +26,7 @@ class Session(BaseModel):
     leading: str = "festaf"
     layout: Literal["auto", "beside", "columns"] = "auto"
     maximised: bool = False
-    share: float = Field(default=0.64, ge=0.3, le=0.9)
+    share: float = Field(default=0.6, ge=0.3, le=0.9)
     explorer_open: bool | None = None  # None: as the width has it
     inspector_open: bool | None = None
     explorer_width: int = Field(default=248, ge=160, le=600)

@@ -85,6 +85,7 @@ class Workbench(QObject):
         """`instances` gives each service's connection name (for the feature store: its project), as `Ref`s have it."""
         super().__init__(parent)
         self.state, self.stack, self.reader = state, stack, reader
+        self.closed = False
         self.appearance = Appearance(self)
         self.operations = Operations(self)
         self.focus = Focus(self)
@@ -143,6 +144,7 @@ class Workbench(QObject):
 
     def close(self) -> None:
         """Save, let go of the pages before their profiles; the services are stopped by whoever started them."""
+        self.closed = True
         self.save()
         self._saver.stop()
         for unsubscribe in self._unsubscribe:

@@ -60,7 +60,7 @@ class Driver(QObject):
         """Lead the page to `path`; what follows is ours until it settles."""
         self._mark()
         here = self.path
-        if here == path and self._loaded_once:
+        if here == path and self._loaded_once and not self._loading:
             return
         if self._loaded_once and here is not None and self._connection.service in _SOFT and not self._loading:
             self._page.runJavaScript(scripts.soft_navigation(self._connection.full_path(path)))

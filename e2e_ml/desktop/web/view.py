@@ -60,6 +60,7 @@ class WebView(QWidget):
         self.own_zoom = 1.0
         self._status: Status | None = None
         self._entering = False
+        self._entered = False  # the origin is known and the login is in place: pages can be loaded
         self._wanted: str | None = None  # where to go once the page can be loaded
         self._failures = 0
         self._signed_in_again = False
@@ -118,7 +119,7 @@ class WebView(QWidget):
         before, self._status = self._status, status
         self.chrome.dot.show_state(status.state)
         if status.state is not State.UP or status.url is None:
-            self._entering = False
+            self._entering = self._entered = False
             self.driver.forget()
             self.placeholder.show_status(status)
             self._show(self.placeholder)
@@ -129,13 +130,14 @@ class WebView(QWidget):
             self._enter(status.url)
 
     def _enter(self, url: str) -> None:
-        self._entering = True
+        self._entering, self._entered = True, False
 
         def entered(login: Login | None) -> None:
             if not self._entering:
                 return  # it went down meanwhile
             self._entering = False
             self.connection.enter(url, login)
+            self._entered = True
             self.page.forget_challenge()
             self._failures = 0
             self._load()
@@ -183,7 +185,7 @@ class WebView(QWidget):
     def go(self, path: str, *, unless: Ref | None = None) -> None:
         """Lead the page to `path`, unless it already shows `unless` and nothing else is on its way."""
         self._wanted = path
-        if self.showing_page and not (unless is not None and self.ref == unless and not self.driver.driving):
+        if self._entered and not (unless is not None and self.ref == unless and not self.driver.driving):
             self.driver.go(path)
 
     def _read(self, path: str) -> Ref | None:
@@ -199,7 +201,8 @@ class WebView(QWidget):
         if policy.is_login_page(self.service, path):
             self._sign_in_again()
             return
-        self._wanted = path
+        if not self.driver.driving:
+            self._wanted = path
         self._show_place(path)
         history = self.page.history()
         self.chrome.back_button.setEnabled(history.canGoBack())
