@@ -288,7 +288,7 @@ def test_templates_are_no_ones_to_fetch(server: Server, path: str) -> None:
             "/views/weather",
             ["Wind explains delays.", "festaf.<wbr>airport.<wbr>weather", "24 rows", "is never missing"],
         ),
-        ("/views/weather/features/freezing", ["temp &lt;= 0", "Ice on the wings.", 'class="tree"', "delay"]),
+        ("/views/weather/features/freezing", ["temp &lt;= 0", "Ice on the wings.", 'class="tree fits"', "delay"]),
         ("/views/weather/features/temp", ['class="histogram"', "Median", "is between −40 and 20", "holds"]),
         ("/views/runway", ["No DAG makes this view.", "No rows yet.", "Nobody says."]),
         ("/services/delay", ["wind_<wbr>mean_<wbr>6h", "Will it be late?", "feast.feature_service=delay"]),

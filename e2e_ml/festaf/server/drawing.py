@@ -20,6 +20,7 @@ from e2e_ml.festaf.operations import OPERATIONS
 _CHARACTER, _BOLD_CHARACTER, _PADDING = 7.4, 8.4, 10
 _BOX, _ROW, _GAP = 26, 38, 28
 _LONGEST = 24  # characters of a label
+_FITS = 480  # a drawing up to this wide shrinks into a narrow pane and stays readable; a wider one scrolls
 
 _WORDS = {"and": "and", "or": "or", "not": "not", "neg": "negative", "mul": "×", "sub": "−", "div": "÷",
           "le": "≤", "ge": "≥", "eq": "=", "ne": "≠", "is_in": "is in"}  # fmt: skip
@@ -94,9 +95,10 @@ def tree(expression: Expression, name: str) -> Markup:
     placed, rows = _place(root, 0, 0, columns, edges)
     height = rows * _ROW
     parts = [*_lines(placed), *_boxes(placed)]
+    style = "tree fits" if width <= _FITS else "tree"
     return Markup(
-        '<svg class="tree" width="{}" height="{}" viewBox="-1 0 {} {}" role="img" aria-label="{}">{}</svg>'
-    ).format(round(width), round(height), round(width), round(height), _spoken(root), Markup("").join(parts))
+        '<svg class="{}" width="{}" height="{}" viewBox="-1 0 {} {}" role="img" aria-label="{}">{}</svg>'
+    ).format(style, round(width), round(height), round(width), round(height), _spoken(root), Markup("").join(parts))
 
 
 def _measure(box: Box, depth: int, columns: dict[int, float]) -> None:

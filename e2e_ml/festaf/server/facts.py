@@ -240,18 +240,28 @@ _VERBS = {"add": "added", "change": "changed", "remove": "removed"}
 def changes(registry: Registry, names: Iterable[str] | None = None, most: int = 12) -> list[ChangeRow]:
     """The newest changes of the history, newest first; of these full names alone, where given.
 
-    What says nothing but that it was added or removed shares a row with its like of the same apply.
+    What one apply added or removed shares a row, with its details only where it is one thing.
     """
     wanted = None if names is None else set(names)
     rows: list[ChangeRow] = []
     for applied in reversed(registry.history):
         mine = [c for c in applied.changes if wanted is None or c.name in wanted]
-        rows += [_change(applied, [c]) for c in mine if c.details]
-        for action in _VERBS:
-            plain = [c for c in mine if c.action == action and not c.details]
-            if plain:
-                rows.append(_change(applied, plain))
+        rows += [_change(applied, [c]) for c in mine if c.action == "change"]
+        for action in ("remove", "add"):
+            together = [c for c in mine if c.action == action]
+            if together:
+                rows.append(_change(applied, together))
     return rows[:most]
+
+
+def feature_changes(registry: Registry, view: FeatureView, feature: Feature) -> list[ChangeRow]:
+    """The history of one feature. Where it came with its view, the view's apply is its beginning."""
+    full_name = f"{view.name}.{feature.name}"
+    rows = changes(registry, [full_name])
+    if any(row.verb == "added" for row in rows):
+        return rows
+    birth = next((a for a in registry.history if a.at == feature.first_seen), None)
+    return rows if birth is None else [*rows, _change(birth, [Change(action="add", kind="feature", name=full_name)])]
 
 
 def _change(applied: Applied, together: Sequence[Change]) -> ChangeRow:
@@ -267,7 +277,7 @@ def _change(applied: Applied, together: Sequence[Change]) -> ChangeRow:
         _VERBS[first.action],
         first.name,
         others,
-        first.details,
+        first.details if not rest else (),
     )
 
 

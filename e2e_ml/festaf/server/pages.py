@@ -99,7 +99,6 @@ def feature(request: Request, name: str, feature_name: str) -> HTMLResponse:
     found = next((f for f in facts.shown(view) if f.name == feature_name), None)
     if found is None:
         raise NotHereError(f"The view {name} has no feature {feature_name!r}.", f"{name} {feature_name}")
-    full_name = f"{view.name}.{found.name}"
     charts, failure = _charts(live, view)
     return render(
         live,
@@ -115,7 +114,7 @@ def feature(request: Request, name: str, feature_name: str) -> HTMLResponse:
         drawing=drawing.tree(from_json(found.expression), found.name) if found.expression else None,
         constraints=[c for c in facts.checks(registry, view, live.broken(view)) if c.feature == found.name],
         uses=facts.uses(registry, view.name, found.name),
-        changes=facts.changes(registry, [full_name]),
+        changes=facts.feature_changes(registry, view, found),
     )
 
 

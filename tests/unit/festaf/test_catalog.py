@@ -298,6 +298,15 @@ def test_additions_of_one_apply_share_a_row_and_changes_keep_theirs() -> None:
     assert [row.version for row in facts.changes(REGISTRY, ["weather.temp"])] == [2, 1]
 
 
+def test_a_feature_that_came_with_its_view_begins_there() -> None:
+    together = Applied(version=1, at=T0, by="ada", changes=(Change(action="add", kind="feature view", name="weather"),))
+    registry = Registry(project="flights", version=1, views=(weather(),), history=(together,))
+    (row,) = facts.feature_changes(registry, weather(), weather().feature("temp"))
+    assert (row.version, row.verb, row.name, row.details) == (1, "added", "weather.temp", ())
+    first, last = facts.feature_changes(REGISTRY, weather(), weather().feature("temp"))
+    assert (first.verb, last.verb) == ("changed", "added")
+
+
 def test_bounds_that_hold_are_one_rule_and_broken_ones_stay_two() -> None:
     bounds = (Constraint(rule="lower_bound", value=0), Constraint(rule="upper_bound", value=10))
     temp = weather().feature("temp").model_copy(update={"constraints": (*bounds, Constraint(rule="required"))})
