@@ -106,7 +106,12 @@ def inputs(rows: pl.DataFrame, data: TrainingSet) -> pd.DataFrame:
 
 
 def fit(kind: Kind, data: TrainingSet) -> Fitted:
-    """Fit on `data.train`, measure on `data.test`, with one thread: the other model is trained at the same time."""
+    """Fit on `data.train`, measure on `data.test`, with one thread.
+
+    The other model is trained at the same time, and OpenMP's threads wait for each other by spinning: two of them on a
+    busy processor take ten times as long as one.
+    """
+    import sklearn.ensemble  # noqa: F401  # pyright: ignore[reportUnusedImport]  # the limit reaches what is loaded
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):

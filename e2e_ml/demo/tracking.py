@@ -11,6 +11,7 @@ stored by skops, which runs no code when a model is loaded, unlike pickle.
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -137,9 +138,9 @@ def _log_model(fitted: models.Fitted, data: trainingset.TrainingSet) -> Any:
     import numpy as np
     import pandas as pd
     import sklearn
-    import skops
     from mlflow.models import infer_signature
 
+    skops = _skops()
     example = models.inputs(data.test.head(5), data)
     chances: Any = fitted.model.predict_proba(example)
     # The whole test decides which columns may be missing, five rows cannot.
@@ -156,6 +157,16 @@ def _log_model(fitted: models.Fitted, data: trainingset.TrainingSet) -> Any:
         skops_trusted_types=models.TRUSTED_TYPES,
         pip_requirements=[f"{name}=={library.__version__}" for name, library in needs.items()],
     )
+
+
+def _skops() -> Any:
+    """skops, imported in silence: it looks for a name in every loaded module, and in a task hundreds of Airflow's old
+    modules answer each look with a warning. (skops 0.16, `skops.io._utils.whichmodule`.)"""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import skops
+        import skops.io  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    return skops
 
 
 def _figure(fitted: models.Fitted) -> Any:

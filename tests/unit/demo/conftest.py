@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -34,7 +35,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Feature
         shutil.copytree(data, root / "data")
         store = FeatureStore.open(root)
         for view in store.registry.views:
-            for start, end in zip(MONTHS, MONTHS[1:], strict=False):
+            for start, end in itertools.pairwise(MONTHS):
                 store.load(view, start, end)
         return store
 

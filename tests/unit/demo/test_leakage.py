@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -27,12 +26,14 @@ def rows(store: FeatureStore) -> pl.DataFrame:
 
 
 def test_the_training_set_has_every_flight_whose_delay_is_known(rows: pl.DataFrame) -> None:
-    # 79,640 departures of these months in UTC have a delay; nothing is dropped for want of a feature.
+    # 2,878 of the 80,687 departures of these months were cancelled or diverted.
     assert rows.height == rows["flight"].n_unique() == 77_809
     assert rows["flights__flight_delay__target"].null_count() == 0
 
 
-def test_delays_of_airline_and_route_are_those_of_flights_that_had_landed(rows: pl.DataFrame, flights_data: Path) -> None:
+def test_delays_of_airline_and_route_are_those_of_flights_that_had_landed(
+    rows: pl.DataFrame, flights_data: Path
+) -> None:
     """Against plain Python: lists, sums and comparisons."""
     landings = pl.read_parquet(flights_data / "arrivals.parquet")
     of_carrier = _by(landings, ["carrier"])
@@ -130,5 +131,4 @@ def _by(landings: pl.DataFrame, keys: Sequence[str]) -> Mapping[tuple[Any, ...],
 
 
 def _sample(rows: pl.DataFrame) -> list[dict[str, Any]]:
-    chosen = random.Random(2013).sample(range(rows.height), SAMPLE)
-    return [rows.row(index, named=True) for index in chosen]
+    return rows.sample(SAMPLE, seed=2013).to_dicts()
