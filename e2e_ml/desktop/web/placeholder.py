@@ -90,6 +90,11 @@ class Placeholder(QWidget):
         self._clock.timeout.connect(self._tick)
         self.show_status(None)
 
+    @property
+    def log_text(self) -> str:
+        """The service's last lines as they are shown; empty while hidden."""
+        return "" if self._log.isHidden() else self._log.toPlainText()
+
     def show_status(self, status: Status | None) -> None:
         """Say how the service is; None: nothing has been heard of it yet."""
         if status is None:
