@@ -94,7 +94,8 @@ def _cast(operand: _Typed, dtype: DataType) -> _Typed:
         fits = (real > low) & (real < high)
         if operand.dtype in FLOATS:
             fits = fits & ~real.is_nan()
-            expr = real
+            # Truncated beforehand: Arrow refuses to drop a fraction in a cast.
+            expr = nw.when(real < 0).then(real.ceil()).otherwise(real.floor())
         expr = nw.when(fits).then(expr)
     return _Typed(expr.cast(_DTYPES[dtype]), dtype)
 
@@ -195,7 +196,7 @@ def _one(compute: Callable[[_Typed], nw.Expr]) -> _Compiler:
 
 def _fill(operands: Sequence[_Typed]) -> nw.Expr:
     subject, value = operands
-    return nw.when(~subject.expr.is_null()).then(subject.expr).otherwise(value.expr.cast(_DTYPES[subject.dtype]))
+    return nw.when(~subject.expr.is_null()).then(subject.expr).otherwise(_cast(value, subject.dtype).expr)
 
 
 _Compiler = Callable[[Sequence[_Typed]], nw.Expr]

@@ -12,7 +12,8 @@ holds one function for each row of it. What an operation means, on every engine:
 - **`//` and `%` round towards minus infinity**, as in Python: -7 // 2 is -4, and -7 % 3 is 2. With a float, a // b is
   floor(a / b) and a % b is a - b * floor(a / b), each step rounded as IEEE 754 has it.
 - **Casts** truncate towards zero; what the new type cannot hold (NaN as an integer, too large a number) becomes null.
-- **Text** compares by code point, and is searched for exactly, never as a pattern; `length` counts code points.
+- **Text** compares by code point, and is searched for exactly, never as a pattern; `length` counts code points. Only
+  `upper` and `lower` of letters such as ß are left to the engine's own tables.
 - **Parts of a time** (hour, weekday, ...) are those of the zone named, UTC where none is; weekdays run from 1, Monday.
 """
 

@@ -146,6 +146,9 @@ TABLE: list[tuple[Expression, str, DataType, list[Any]]] = [
     (op("is_not_null", x), "x.is_not_null()", "bool", [True, True, True, False, True]),
     (op("fill_null", x, 1), "x.fill_null(1)", "float64", [-7.5, NAN, INF, 1.0, 4.0]),
     (op("fill_null", k, i), "k.fill_null(i)", "int32", [1, 2**31 - 1, -(2**31), None, 0]),
+    # What a filler holds that the type cannot is missing, and stops nothing.
+    (op("fill_null", Cast(x, "int32"), i), "x.cast(fs.Int32).fill_null(i)", "int32", [-7, 7, 0, None, 4]),
+    (op("fill_null", Cast(i, "int32"), i), "i.cast(fs.Int32).fill_null(i)", "int32", [-7, 7, 0, None, None]),
     (op("fill_null", s, "?"), 's.fill_null("?")', "string", ["Rain.", "ain", "?", "ß ", ""]),
     # text: exact, by code point
     (op("contains", s, "."), 's.contains(".")', "bool", [True, False, None, False, False]),
@@ -205,11 +208,21 @@ def test_operation(expression: Expression, code: str, dtype: DataType, values: l
     assert to_python(expression) == code
     assert from_json(to_json(expression)) == expression
     assert infer(expression, TYPES) == dtype
-    # A literal row would be one of one row: every value is asked of the eager and of the lazy engine.
     for frame in (FRAME, FRAME.lazy()):
         result = evaluate(expression, frame)
         assert same(result.to_list(), values), result.to_list()
         assert result.dtype == _POLARS[dtype]
+
+
+@pytest.mark.parametrize(
+    ("expression", "values"),
+    # Arrow writes the capital of ß as one letter.
+    [pytest.param(row[0], row[3], id=row[1]) for row in TABLE if row[1] != "s.upper()"],
+)
+def test_operation_means_the_same_on_arrow(expression: Expression, values: list[Any]) -> None:
+    pytest.importorskip("pyarrow")
+    result = nw.from_native(FRAME.to_arrow()).with_columns(to_narwhals(expression, TYPES).alias("r"))
+    assert same(result["r"].to_list(), values)
 
 
 _POLARS = {
