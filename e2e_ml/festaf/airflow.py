@@ -24,6 +24,7 @@ from e2e_ml import refs
 from e2e_ml.festaf import registry as registries
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.explaining import explain
+from e2e_ml.festaf.freshness import schedule_words
 from e2e_ml.festaf.model import FeatureView, Registry
 from e2e_ml.festaf.naming import dag_id
 
@@ -222,7 +223,7 @@ def _doc(registry: Registry, view: FeatureView) -> str:
         if owner is None
         else f"{owner.name}" + (f", {owner.email}" if owner.email else "")
     )
-    times = f"event time `{view.event_time}`" if view.event_time else "no event time: its current rows"
+    times = f"as of the times in `{view.event_time}`" if view.event_time else "as they are now, without times"
     keys = ", ".join(f"`{key.name}`" for key in view.entities)
     lines = [
         f"### {view.name}",
@@ -231,9 +232,9 @@ def _doc(registry: Registry, view: FeatureView) -> str:
         "",
         f"**Who** · {who}",
         "",
-        f"**What** · rows of `{view.source.uri}`, one for each {keys}; {times}",
+        f"**What** · the rows of `{view.source.uri}` by {keys}, {times}",
         "",
-        f"**When** · {view.schedule}; defined first on {view.first_seen:%Y-%m-%d}, "
+        f"**When** · {schedule_words(view.schedule)}; defined first on {view.first_seen:%Y-%m-%d}, "
         f"changed last on {view.changed_at:%Y-%m-%d}",
         "",
         f"**Why** · {view.purpose or '*No purpose is given.*'}"

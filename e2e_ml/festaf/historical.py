@@ -60,7 +60,12 @@ class HistoricalFeatures:
         return self._frame
 
     def to_polars(self) -> pl.DataFrame:
-        return self._frame.collect()
+        """Compute it. Raises FeatureStoreError for keys that are not of their type."""
+        try:
+            return self._frame.collect()
+        except pl.exceptions.InvalidOperationError as error:
+            reason = str(error).split("\n\n")[0]
+            raise FeatureStoreError(f"The entities' keys do not fit the views' types: {reason}.") from error
 
     def to_pandas(self) -> Any:
         """As a pandas.DataFrame. Needs pandas and pyarrow."""

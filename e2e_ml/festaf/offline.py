@@ -128,7 +128,7 @@ class OfflineStore:
                     schema_mode="merge",
                     commit_properties=metadata,
                 )
-            self._compact(view.name)
+            _compact(table or DeltaTable(self.path(view.name)))
         return entry
 
     def has_rows(self, view: FeatureView, start: datetime | None, end: datetime | None) -> bool:
@@ -183,13 +183,6 @@ class OfflineStore:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def _compact(self, view: str) -> None:
-        table = DeltaTable(self.path(view))
-        if len(table.file_uris()) > _COMPACT_ABOVE:
-            table.optimize.compact()
-            # Replaced files stay a week for readers of older versions, which is Delta's default.
-            table.vacuum(dry_run=False)
-
     def _history(self, view: str, limit: int | None = None) -> Sequence[dict[str, Any]]:
         table = self._table(view)
         return table.history(limit) if table else []
@@ -205,6 +198,14 @@ class OfflineStore:
         """Every entry ever, oldest first."""
         found = [json.loads(c[_LEDGER]) for c in self._history(view) if _LEDGER in c]
         return [WrittenInterval.model_validate(entry) for entry in reversed(found)]
+
+
+def _compact(table: DeltaTable) -> None:
+    """Merge files when there are many small ones."""
+    if len(table.file_uris()) > _COMPACT_ABOVE:
+        table.optimize.compact()
+        # Replaced files stay a week for readers of older versions, which is Delta's default.
+        table.vacuum(dry_run=False)
 
 
 def _between(column: str, start: datetime, end: datetime) -> str:

@@ -134,7 +134,6 @@ class OnlineStore:
         os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
         with closing(self._connect()) as db:
             db.execute("PRAGMA journal_mode = WAL")
-            db.executescript(_SCHEMA)
             db.execute("BEGIN IMMEDIATE")
             try:
                 yield db
@@ -146,6 +145,8 @@ class OnlineStore:
     def _connect(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._path, timeout=60, isolation_level=None)
         db.execute("PRAGMA synchronous = NORMAL")
+        # Also before a read: a writer may have died between making the file and its table.
+        db.executescript(_SCHEMA)
         return db
 
 
@@ -178,11 +179,13 @@ def _key(values: Iterable[Any]) -> str:
     return json.dumps(list(values), default=_text, ensure_ascii=False, separators=(",", ":"))
 
 
-def _text(value: object) -> str:
+def _text(value: object) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
     if isinstance(value, date):
         return value.isoformat()
+    if hasattr(value, "item"):  # NumPy's scalars, which is what rows of a pandas frame are made of
+        return value.item()  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType, reportUnknownMemberType]
     raise TypeError(f"{value!r} cannot be stored online.")
 
 

@@ -4,6 +4,9 @@
 
 Every step gives the same when it is done again. `load` runs them in this process; on Airflow each is a task, and the
 rows pass from one to the next through Parquet files in a staging folder of the run.
+
+A window at the start of an interval sees the source's rows before it. So when the source corrects rows, the intervals
+after theirs, as far as the longest window reaches, have to be loaded again too: a backfill over them does that.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ import polars as pl
 
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.model import DataType, FeatureView
+from e2e_ml.festaf.operations import INTEGERS
 from e2e_ml.festaf.steps import SourceColumn, source_columns
 
 TIMESTAMP = pl.Datetime("us", "UTC")
@@ -112,9 +113,23 @@ def _typed(view: FeatureView, frame: pl.LazyFrame, column: SourceColumn, found: 
         value = text.replace_strict(known, return_dtype=pl.Boolean)
     elif column.dtype == "date" and found == pl.String:
         value = value.str.to_date("%Y-%m-%d")
+    elif column.dtype in INTEGERS and found.is_float():
+        value = _whole(view, frame, column.name).cast(wanted)
     elif found != wanted:
         value = value.cast(wanted)
     return value if column.fill_null is None else value.fill_null(pl.lit(column.fill_null).cast(wanted))
+
+
+def _whole(view: FeatureView, frame: pl.LazyFrame, name: str) -> pl.Expr:
+    """Integers that were stored as floats, which is how pandas stores integers when some are missing."""
+    value = pl.col(name).fill_nan(None)
+    broken = frame.select(value.filter(value != value.floor()).head(1)).collect().to_series().to_list()
+    if broken:
+        raise FeatureStoreError(
+            f"{view.name}: {name!r} of {view.source.uri} holds {broken[0]}, and is defined as an integer. "
+            "Define it as fs.Float64(), or round it in the source."
+        )
+    return value
 
 
 def _utc(view: FeatureView, frame: pl.LazyFrame, name: str, found: pl.DataType) -> pl.Expr:

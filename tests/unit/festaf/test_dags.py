@@ -23,7 +23,7 @@ LOOK = textwrap.dedent(
     assert type(dag.timetable).__name__ == "CronDataIntervalTimetable" and dag.timetable.expression == "0 0 * * *"
     assert (dag.catchup, dag.max_active_runs, dag.start_date.isoformat()) == (False, 1, "2013-01-01T00:00:00+00:00")
     assert dag.tags == {"ml:feature"} and dag.owner_links == {"weather-team": "mailto:weather@example.com"}
-    for words in ("weather-team", "Weather, hour by hour.", "Wind explains delays.", "wind_mean_2h", "@daily"):
+    for words in ("weather-team", "Weather, hour by hour.", "Wind explains delays.", "wind_mean_2h", "every day"):
         assert words in dag.doc_md, words
     (outlet,) = dag.task_dict["write_offline"].outlets
     assert outlet == asset(sys.argv[1], "weather")

@@ -231,6 +231,20 @@ def test_csv_text_becomes_typed_values(tmp_path: Path) -> None:
         store.load("weather", hour(0), hour(24))
 
 
+def test_integers_that_were_stored_as_floats_are_whole_or_refused(tmp_path: Path) -> None:
+    planes = plane().source.model_copy(update={"format": "parquet", "uri": "planes.parquet"})
+    store = project(tmp_path, weather(), plane().model_copy(update={"source": planes}))
+    frame = pl.DataFrame(
+        {"tailnum": ["N1", "N2", "N3"], "seats": [100.0, float("nan"), None], "jet": [True, None, False]}
+    )
+    frame.write_parquet(tmp_path / "planes.parquet")
+    store.load("plane")
+    assert store.offline("plane").sort("tailnum").collect()["seats"].to_list() == [100, None, None]
+    frame.with_columns(seats=99.5).write_parquet(tmp_path / "planes.parquet")
+    with pytest.raises(FeatureStoreError, match=r"'seats' of planes.parquet holds 99.5, and is defined as an integer"):
+        store.load("plane")
+
+
 def test_a_view_that_was_never_written_answers_null(tmp_path: Path) -> None:
     store = project(tmp_path)
     answer = store.historical("delay", asked(("JFK", 1, "N1"))).to_polars()
