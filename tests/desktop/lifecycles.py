@@ -1,4 +1,4 @@
-"""A lifecycle shaped like the flights demo, for the panels' tests and pictures: long names, a late and a failing view."""
+"""A lifecycle shaped like the flights demo, for tests and pictures: long names, a late and a failing view."""
 
 from __future__ import annotations
 
@@ -132,8 +132,11 @@ def flights(*, extra_features: int = 0) -> Graph:
             "owner": owner, "owner_email": f"{owner}@example.com" if owner else None, "purpose": purpose,
             "source": source.name, "schedule": schedule, "first_seen": "2026-01-03T09:00:00+00:00",
             "last_written": ago(written),
-            **({"written_until": (NOW.replace(minute=0) - timedelta(hours=1 if due is not None and due < 0 else 0)).isoformat()} if schedule else {}),
         }  # fmt: skip
+        # The newest data interval ends with the hour; a late view lacks the last one.
+        ends = NOW.replace(minute=0) - timedelta(hours=1 if due is not None and due < 0 else 0)
+        if schedule:
+            common["written_until"] = ends.isoformat()
         common = {k: v for k, v in common.items() if v}
         nodes.append(
             Node(view, {
@@ -150,11 +153,12 @@ def flights(*, extra_features: int = 0) -> Graph:
         if schedule:
             every = {"@hourly": 60, "@daily": 1440, "@weekly": 10080}[schedule]
             dag = dag_ref(f"festaf.flights.{name}")
-            ends = NOW.replace(minute=0) - timedelta(hours=1 if due is not None and due < 0 else 0)
+            begins = ends - timedelta(minutes=every)
             facts = {
-                "description": "Extract, transform, validate, write offline, materialize online.", "owner": owner, "tags": ["festaf", "ml:feature"], "schedule": schedule,
+                "description": "Extract, transform, validate, write offline, materialize online.", "owner": owner,
+                "tags": ["festaf", "ml:feature"], "schedule": schedule,
                 "paused": False, "last_run": ago(written), "last_state": state, "last_duration": 9.2,
-                "last_interval_start": (ends - timedelta(minutes=every)).isoformat(), "last_interval_end": ends.isoformat(),
+                "last_interval_start": begins.isoformat(), "last_interval_end": ends.isoformat(),
                 "recent": _recent(state, every),
             }  # fmt: skip
             nodes.append(Node(dag, {**facts, **({"next_run": ago(-due)} if due is not None else {})}))

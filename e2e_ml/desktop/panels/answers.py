@@ -49,7 +49,7 @@ Lines = list[tuple[Span, ...]]
 
 
 def five_answers(graph: Graph, ref: Ref, now: datetime) -> tuple[Answer, ...]:
-    """The answers about `ref`, in the order of `QUESTIONS`; a thing that is not in the graph yet has what its name says."""
+    """The answers about `ref`, in the order of `QUESTIONS`; what is not in the graph yet has what its name says."""
     node = graph.get(ref) or Node(ref)
     about = _About(graph, node, now)
     lines = (about.who(), about.what(), about.when(), about.how(), about.why())
@@ -93,7 +93,8 @@ class _About:
                     yield from _nodes(self.graph, (e.upstream for e in self.graph.upstream(version.ref)), Kind.RUN)
             case _:
                 yield from self._up(Kind.DAG)
-        if parent := self.node.ref.parent:
+        parent = self.node.ref.parent
+        if parent is not None and parent.kind is not Kind.PROJECT:  # who applied a project owns none of it by that
             yield self.graph.get(parent) or Node(parent)
 
     # What.
@@ -188,8 +189,8 @@ class _About:
         facts, lines = self.node.facts, list[tuple[Span, ...]]()
         match self.kind:
             case Kind.DAG:
-                lines.append(self._times(("", words.schedule(facts.get("schedule"))), ("last run", facts.get("last_run")),
-                                         self._due(facts.get("next_run"))))  # fmt: skip
+                plan, last = words.schedule(facts.get("schedule")), facts.get("last_run")
+                lines.append(self._times(("", plan), ("last run", last), self._due(facts.get("next_run"))))
             case Kind.DAG_RUN | Kind.RUN | Kind.TASK_INSTANCE:
                 entry = signs.run_facts(self.graph, self.node.ref)
                 lines.append(self._times(("started", entry.get("start")), ("", _took(entry))))
@@ -266,7 +267,7 @@ class _About:
                 lines.append((Span("Read by ", dim=True), *_links(self._down(Kind.FEATURE_VIEW))))
             case Kind.RUN:
                 lines += self._run_inputs()
-                params = facts.get("params") or {}
+                params: Mapping[str, Any] = facts.get("params") or {}
                 text = ", ".join(f"{k} = {v}" for k, v in list(params.items())[:_LISTED])
                 lines.append(
                     (Span(text, dim=True, tip=", ".join(f"{k} = {v}" for k, v in params.items())),) if text else ()
@@ -282,7 +283,7 @@ class _About:
                 kind = str(facts.get("run_type") or self.node.ref.name.partition("__")[0])
                 lines.append((Span(_BEGUN.get(kind, f"Begun as {kind.replace('_', ' ')}")),))
             case Kind.DAG:
-                up = [n for n in self._up(Kind.ASSET)]
+                up = self._up(Kind.ASSET)
                 lines.append((Span("Begun by the schedule" if not up else "Begun by assets: "), *_links(up)))
             case _:
                 pass
@@ -349,10 +350,9 @@ class _About:
 
     def _stands_on_it(self) -> tuple[Span, ...]:
         if self.kind is Kind.REGISTERED_MODEL:
-            table = self.node.facts.get("aliases") or {}
             named = [v for v in self._up(Kind.MODEL_VERSION) if tree.aliases(v)]
             spans = [Span(f"v{v.ref.name} is {', '.join(tree.aliases(v))}", v.ref) for v in named]
-            return tuple(_joined(spans)) if table else ()
+            return tuple(_joined(spans))
         if self.kind is Kind.MODEL_VERSION and (names := tree.aliases(self.node)):
             return (Span(f"It is the {' and the '.join(names)} of {self.node.ref.keys[0]}"),)
         if self.kind in (Kind.DAG_RUN, Kind.TASK, Kind.TASK_INSTANCE):

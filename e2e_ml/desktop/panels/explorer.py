@@ -6,6 +6,8 @@ ties the selection to `Focus` in both directions without an echo.
 
 from __future__ import annotations
 
+from functools import partial
+
 from PySide6.QtCore import QEvent, QModelIndex, QObject, Qt, QTimer
 from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QFrame, QLabel, QLineEdit, QStackedLayout, QTreeView, QVBoxLayout, QWidget
@@ -121,13 +123,13 @@ class Explorer(QWidget):
 
         self.search.textChanged.connect(self._show)
         self.search.returnPressed.connect(self._choose_first)
-        self.tree.clicked.connect(lambda _index: self._drive_focus())
-        self.tree.activated.connect(lambda _index: self._drive_focus())
-        self.tree.expanded.connect(lambda index: self._remember(index, True))
-        self.tree.collapsed.connect(lambda index: self._remember(index, False))
+        self.tree.clicked.connect(self._drive_focus)
+        self.tree.activated.connect(self._drive_focus)
+        self.tree.expanded.connect(partial(self._remember, is_open=True))
+        self.tree.collapsed.connect(partial(self._remember, is_open=False))
         self.tree.selectionModel().currentChanged.connect(self._moved)
         lifecycle.changed.connect(self._rebuild)
-        focus.changed.connect(lambda _ref, origin: self._follow(scroll=origin != ORIGIN))
+        focus.changed.connect(self._turn)
         appearance.changed.connect(self.tree.viewport().update)
         self._rebuild()
 
@@ -195,6 +197,9 @@ class Explorer(QWidget):
 
     # Focus.
 
+    def _turn(self, _ref: Ref, origin: str) -> None:
+        self._follow(scroll=origin != ORIGIN)
+
     def _follow(self, *, scroll: bool) -> None:
         """Select what is in focus, or the nearest thing above it that is listed."""
         ref = self._focus.current
@@ -224,7 +229,7 @@ class Explorer(QWidget):
         if not self._quiet and row is not None and row.ref is not None:
             self._key_pause.start()
 
-    def _drive_focus(self) -> None:
+    def _drive_focus(self, _index: QModelIndex | None = None) -> None:
         self._key_pause.stop()
         if (ref := self.selected()) is not None:
             self._focus.set(ref, ORIGIN)

@@ -215,7 +215,7 @@ class Inspector(QWidget):
         self._tick.timeout.connect(self.refresh)
         self._tick.start()
         lifecycle.changed.connect(self.refresh)
-        focus.changed.connect(lambda _ref, _origin: self._turn())
+        focus.changed.connect(self._turn)
         self.refresh()
 
     def _lay_out(self) -> None:
@@ -248,26 +248,26 @@ class Inspector(QWidget):
         column.addWidget(self.lineage_section)
         column.addWidget(self.uses)
         column.addStretch(1)
-        self.scroll = QScrollArea(self)
-        self.scroll.setObjectName("inspectorScroll")
-        self.scroll.setFrameShape(QFrame.Shape.NoFrame)
-        self.scroll.setWidgetResizable(True)
-        self.scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.scroll.setWidget(sheet)
+        self.area = QScrollArea(self)
+        self.area.setObjectName("inspectorScroll")
+        self.area.setFrameShape(QFrame.Shape.NoFrame)
+        self.area.setWidgetResizable(True)
+        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.area.setWidget(sheet)
         self._pages = QStackedLayout(self)
-        self._pages.addWidget(self.scroll)
+        self._pages.addWidget(self.area)
         self._pages.addWidget(self.empty)
 
     # What is shown.
 
-    def _turn(self) -> None:
+    def _turn(self, _ref: Ref, _origin: str) -> None:
         self.refresh()
-        self.scroll.verticalScrollBar().setValue(0)
+        self.area.verticalScrollBar().setValue(0)
 
     def refresh(self) -> None:
         """Tell of what is in focus, by the graph and the clock as they are now."""
         ref = self._focus.current
-        self._pages.setCurrentWidget(self.scroll if ref else self.empty)
+        self._pages.setCurrentWidget(self.area if ref else self.empty)
         if ref is None:
             return
         graph, now = self._lifecycle.graph, self._clock()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
@@ -91,11 +92,12 @@ def arrange(
         is_turned = (a, b) in turned
         chain = slots.chains[(b, a) if is_turned else (a, b)]
         first, last = places[boxes[chain[0]].key], places[boxes[chain[-1]].key]
-        points = [(first.right, first.middle)]
+        # Out of the layer straight before bending: a narrow box's line must not cross a wide neighbour.
+        points = [(first.right, first.middle), (lefts[first.layer] + widths[first.layer], first.middle)]
         for slot in chain[1:-1]:
             left, y = lefts[slots.layer[slot]], tops[slot] + _SLOT / 2
             points += [(left, y), (left + widths[slots.layer[slot]], y)]
-        points.append((last.x, last.middle))
+        points += [(lefts[last.layer], last.middle), (last.x, last.middle)]
         if is_turned:
             points.reverse()
         routes.append(Route(boxes[a].key, boxes[b].key, tuple(points), is_turned))
@@ -190,7 +192,7 @@ class _Slots:
         made.up = [[] for _ in made.layer]
         made.down = [[] for _ in made.layer]
         for chain in made.chains.values():
-            for a, b in zip(chain, chain[1:], strict=False):
+            for a, b in pairwise(chain):
                 made.down[a].append(b)
                 made.up[b].append(a)
         made.layers = [[] for _ in range(max(made.layer, default=-1) + 1)]
@@ -221,7 +223,7 @@ def _order(slots: _Slots) -> None:
 def crossings(layers: Sequence[Sequence[int]], down: Sequence[Sequence[int]]) -> int:
     """How many pairs of edges cross between neighbouring layers."""
     total = 0
-    for left, right in zip(layers, layers[1:], strict=False):
+    for left, right in pairwise(layers):
         place = {slot: i for i, slot in enumerate(right)}
         ends = [e for slot in left for e in sorted(place[o] for o in down[slot])]
         total += sum(1 for i, a in enumerate(ends) for b in ends[i + 1 :] if a > b)

@@ -81,7 +81,7 @@ class LineageView(QGraphicsView):
         self._later.timeout.connect(self.refresh)
         lifecycle.changed.connect(self._later.start)
         appearance.changed.connect(self._later.start)
-        focus.changed.connect(lambda _ref, _origin: self._turn())
+        focus.changed.connect(self._turn)
         self.refresh()
 
     # What a test, or the window, may ask.
@@ -101,7 +101,7 @@ class LineageView(QGraphicsView):
 
     # Drawing.
 
-    def _turn(self) -> None:
+    def _turn(self, _ref: Ref, _origin: str) -> None:
         self._opened.clear()
         self._fits = True
         self._at = None

@@ -96,7 +96,7 @@ def neighbourhood(graph: Graph, focus: Ref, detail: Detail, opened: Iterable[Fan
 
 
 def anchor(graph: Graph, ref: Ref | None) -> Ref | None:
-    """What a drawing about `ref` is drawn around: a thing without lines of its own, such as a DAG run, by what holds it."""
+    """What the drawing is about: `ref`, or what holds it where it has no lines of its own, as a DAG run has none."""
     here = ref
     while here is not None and here.kind in _LEFT_OUT and here.kind is not Kind.EXPERIMENT and here.parent is not None:
         here = here.parent

@@ -103,23 +103,23 @@ class ServiceCard(QFrame):
 
         head = QHBoxLayout()
         head.setSpacing(GRID)
-        for part in (self.mark, title, self.state):
+        for part in (self.mark, title, self.version):
             head.addWidget(part)
         head.addStretch(1)
-        head.addWidget(self.version)
-        buttons = QHBoxLayout()
-        buttons.setSpacing(GRID)
-        buttons.addWidget(self.where, 1)
         for button in (self.open_log, self.start, self.stop):
-            buttons.addWidget(button)
+            head.addWidget(button)
+        under = QHBoxLayout()
+        under.setSpacing(GRID)
+        under.addWidget(self.state)
+        under.addWidget(self.where, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(2 * GRID, GRID + 4, 2 * GRID, GRID + 4)
         column.setSpacing(GRID - 2)
         column.addLayout(head)
+        column.addLayout(under)
         column.addWidget(self.progress)
         column.addWidget(self.sentence)
         column.addWidget(self.log)
-        column.addLayout(buttons)
 
     def _button(self, text: str, signal: object) -> QToolButton:
         button = QToolButton(self)
@@ -199,10 +199,10 @@ class ServicesPanel(QWidget):
         self._column = QVBoxLayout(self._sheet)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(0)
-        self._empty = QLabel("No service is known yet. A workspace names them in workbench.yaml.", self._sheet)
-        self._empty.setObjectName("emptyState")
-        self._empty.setWordWrap(True)
-        self._column.addWidget(self._empty)
+        self.empty = QLabel("No service is known yet. A workspace names them in workbench.yaml.", self._sheet)
+        self.empty.setObjectName("emptyState")
+        self.empty.setWordWrap(True)
+        self._column.addWidget(self.empty)
         self._column.addStretch(1)
         scroll = QScrollArea(self)
         scroll.setObjectName("servicesScroll")
@@ -232,7 +232,8 @@ class ServicesPanel(QWidget):
             self.cards[status.service] = card
             order = sorted(self.cards, key=lambda name: (list(TITLES).index(name) if name in TITLES else 99, name))
             self._column.insertWidget(order.index(status.service), card)
-            self._empty.hide()
+            card.show()
+            self.empty.hide()
         card.show_status(status)
 
     def _tell_time(self) -> None:

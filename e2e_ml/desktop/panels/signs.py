@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from e2e_ml.desktop.panels import words
 from e2e_ml.festaf.freshness import Freshness, FreshnessState
 from e2e_ml.lineage import questions
 from e2e_ml.lineage.graph import Graph
@@ -53,6 +54,10 @@ _STATES: dict[str, Tone] = {
 }
 
 
+# The scheduler needs a moment to begin a run that is due; before that it is not late.
+GRACE = timedelta(minutes=2)
+
+
 def of_state(state: str | None) -> Sign:
     """A service's state word as a sign; a state we have never heard of is shown as it is, quietly."""
     if not state:
@@ -62,7 +67,7 @@ def of_state(state: str | None) -> Sign:
 
 
 def freshness(graph: Graph, ref: Ref, now: datetime) -> Sign | None:
-    """How a view, or a feature's view, stands: its pipeline's trouble first, then its schedule; None for other kinds."""
+    """How a view, or a feature's view, stands: its pipeline's trouble, then its schedule; None for other kinds."""
     if ref.kind not in (Kind.FEATURE, Kind.FEATURE_VIEW):
         return None
     verdict = questions.freshness_of(graph, ref, now)
@@ -101,14 +106,14 @@ _FRESHNESS = {
 def of(graph: Graph, ref: Ref, now: datetime) -> Sign | None:
     """The sign of anything that has a state: freshness for features and views, the last state for the rest."""
     node = graph.get(ref)
-    facts = node.facts if node else {}
+    facts: Mapping[str, Any] = node.facts if node else {}
     match ref.kind:
         case Kind.FEATURE | Kind.FEATURE_VIEW:
             return freshness(graph, ref, now)
         case Kind.DAG:
             if facts.get("paused"):
                 return Sign(Tone.WARN, "paused", "Paused in Airflow: no run begins by itself.")
-            return of_state(facts.get("last_state"))
+            return _of_dag(facts, now)
         case Kind.DAG_RUN:
             return of_state(run_facts(graph, ref).get("state"))
         case Kind.TASK_INSTANCE:
@@ -119,10 +124,20 @@ def of(graph: Graph, ref: Ref, now: datetime) -> Sign | None:
             return None
 
 
+def _of_dag(facts: Mapping[str, Any], now: datetime) -> Sign:
+    sign, due = of_state(facts.get("last_state")), words.moment(facts.get("next_run"))
+    if due is not None and now - due > GRACE and sign.tone in (Tone.OK, Tone.QUIET):
+        return Sign(Tone.WARN, f"late, {words.age(due, now)}", f"A run was due {words.exact(due)} and has not begun.")
+    return sign
+
+
 def run_facts(graph: Graph, run: Ref) -> Mapping[str, Any]:
     """What is known of a DAG run, by itself or among its DAG's recent runs; empty where nothing is."""
     node = graph.get(run)
     dag = graph.get(run.parent) if run.kind is Kind.DAG_RUN and run.parent else None
     recent: Sequence[Mapping[str, Any]] = (dag.facts.get("recent") or ()) if dag else ()
-    entry = next((entry for entry in recent if entry.get("run_id") == run.name), {})
-    return {**entry, **(node.facts if node else {})}
+    known: dict[str, Any] = {}
+    for entry in recent:
+        if entry.get("run_id") == run.name:
+            known.update(entry)
+    return {**known, **node.facts} if node else known

@@ -45,7 +45,7 @@ def size(rows: Iterable[Row]) -> int:
 
 
 def narrow(rows: Sequence[Row], query: str) -> tuple[Row, ...]:
-    """The rows that hold every word of `query`, with the rows above them; a row found by itself keeps what is below it."""
+    """The rows that hold every word of `query`, with those above them; a row found by itself keeps what is below."""
     wanted = query.lower().split()
     return tuple(rows) if not wanted else _narrow(rows, wanted)
 
@@ -107,7 +107,8 @@ def _data(graph: Graph, now: datetime) -> list[Row]:
 def _features(graph: Graph, now: datetime) -> list[Row]:
     def of_view(node: Node) -> Row:
         project, name = node.ref.instance, node.ref.name
-        order = {f: i for i, f in enumerate(node.facts.get("features") or ())}
+        names: Sequence[str] = node.facts.get("features") or ()
+        order = {name: place for place, name in enumerate(names)}
         below = [e.downstream for e in graph.downstream(node.ref) if e.relation is Relation.CONTAINS]
         below += [ref for f in order if (ref := feature(project, name, f)) in graph and ref not in set(below)]
         below.sort(key=lambda ref: order.get(ref.name, len(order)))
@@ -169,11 +170,8 @@ def _dag_run_row(dag: Ref, entry: Mapping[str, Any], now: datetime) -> Row:
 def _experiments(graph: Graph, now: datetime) -> list[Row]:
     def of_experiment(node: Node) -> Row:
         below = [e.downstream for e in graph.downstream(node.ref) if e.relation is Relation.CONTAINS]
-        runs = sorted(
-            (run for ref in below if ref.kind is Kind.RUN and (run := graph.get(ref))),
-            key=lambda run: str(run.facts.get("start") or ""),
-            reverse=True,
-        )
+        runs = [run for ref in below if ref.kind is Kind.RUN and (run := graph.get(ref))]
+        runs.sort(key=lambda run: str(run.facts.get("start") or ""), reverse=True)
         children = tuple(
             _row(run, search=run.ref.name, mark=signs.of(graph, run.ref, now), right=metric_text(run), tip=run.ref.name)
             for run in runs

@@ -27,7 +27,7 @@ class RowModel(QAbstractItemModel):
         self._by_key: dict[str, int] = {}
 
     def show_rows(self, rows: Sequence[Row]) -> bool:
-        """Replace what is shown. Returns False where every row stands where it stood, so that no view state was lost."""
+        """Replace what is shown. Returns False where every row stands where it stood: no view state was lost."""
         old_rows, old_parents = self._rows, self._parents
         flat: list[Row] = []
         parents: list[int] = []

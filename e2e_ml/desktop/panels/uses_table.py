@@ -1,7 +1,8 @@
-"""The table "Runs and models that use it": run, model version with its alias, main metric, and why we believe the link."""
+"""The table "Runs and models that use it": run, model version with its alias, main metric, evidence of the link."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from PySide6.QtCore import (
@@ -133,7 +134,7 @@ class UsesModel(QAbstractTableModel):
                     or "No version was registered."
                 )
             case 2:
-                metrics = use.run.facts.get("metrics") or {}
+                metrics: Mapping[str, Any] = use.run.facts.get("metrics") or {}
                 return "\n".join(f"{name} {words.number(value)}" for name, value in metrics.items())
             case _:
                 if use.link is None:

@@ -1,0 +1,252 @@
+"""The explorer as a person uses it: real widgets, a graph shaped like the demo's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from PySide6.QtCore import QModelIndex, QPoint, Qt
+from pytestqt.qtbot import QtBot
+
+from e2e_ml import refs
+from e2e_ml.desktop.panels import tree
+from e2e_ml.desktop.panels.explorer import ORIGIN, Explorer
+from e2e_ml.desktop.panels.row_delegate import row_left
+from e2e_ml.lineage.graph import Graph, Node
+from e2e_ml.refs import Kind, Ref
+from tests.desktop import lifecycles as flights
+from tests.desktop.panels import Desk, desk
+
+NOW = flights.NOW
+
+
+@pytest.fixture
+def seat(qtbot: QtBot) -> tuple[Desk, Explorer]:
+    made = desk()
+    explorer = Explorer(made.lifecycle, made.focus, made.appearance, clock=lambda: NOW)
+    qtbot.addWidget(explorer)
+    explorer.resize(280, 900)
+    explorer.show()
+    return made, explorer
+
+
+def listed(explorer: Explorer) -> list[str]:
+    """What a person can see or scroll to: every row whose branches are open."""
+    found: list[str] = []
+    index = explorer.model.index(0, 0)
+    while index.isValid():
+        found.append(str(index.data()))
+        index = explorer.tree.indexBelow(index)
+    return found
+
+
+def at(explorer: Explorer, ref: Ref) -> QModelIndex:
+    index = explorer.model.index_of(str(ref))
+    assert index.isValid(), f"{ref} is not listed"
+    return index
+
+
+def click(qtbot: QtBot, explorer: Explorer, ref: Ref, x: int | None = None) -> None:
+    rect = explorer.tree.visualRect(at(explorer, ref))
+    point = rect.center() if x is None else QPoint(x, rect.center().y())
+    qtbot.mouseClick(explorer.tree.viewport(), Qt.MouseButton.LeftButton, pos=point)
+
+
+def test_features_are_listed_under_their_views_and_services(seat: tuple[Desk, Explorer]) -> None:
+    _, explorer = seat
+    rows = listed(explorer)
+    assert rows[0] == "Views"
+    place = rows.index("hourly_weather")
+    assert rows[place + 1 : place + 7] == ["temp", "wind_speed", "visib", "gusty", "is_freezing", "wind_mean_6h"]
+    assert rows[rows.index("Services") + 1] == "flight_delay"
+    assert explorer.search.placeholderText() == "Filter 19 features"
+
+
+@pytest.mark.parametrize(
+    ("view", "mark", "chip", "right"),
+    [
+        ("hourly_weather", "fresh, 12 min", None, ""),
+        ("carrier_delay", "late, 12 min", "late, 12 min", ""),
+        ("route_delay", "failed", "failed", ""),
+        ("plane", None, None, "no time"),
+        ("runway_in_use", "no pipeline", "no pipeline", ""),
+    ],
+)
+def test_a_view_says_how_it_stands(
+    seat: tuple[Desk, Explorer], view: str, mark: str | None, chip: str | None, right: str
+) -> None:
+    _, explorer = seat
+    row = explorer.model.row_at(at(explorer, flights.view_ref(view)))
+    assert row is not None
+    if mark is not None:
+        assert row.mark is not None
+        assert row.mark.word == mark
+    assert (row.chip.word if row.chip else None) == chip
+    assert row.right == right
+
+
+def test_search_narrows_as_one_types_and_gives_the_tree_back(qtbot: QtBot, seat: tuple[Desk, Explorer]) -> None:
+    _, explorer = seat
+    before = listed(explorer)
+    qtbot.keyClicks(explorer.search, "weather wind")
+    assert listed(explorer) == ["Views", "hourly_weather", "wind_speed", "wind_mean_6h"]
+    qtbot.keyClick(explorer.search, Qt.Key.Key_Escape)
+    assert listed(explorer) == before
+
+
+def test_search_finds_by_owner_and_tag(qtbot: QtBot, seat: tuple[Desk, Explorer]) -> None:
+    _, explorer = seat
+    qtbot.keyClicks(explorer.search, "ML-Team")
+    assert listed(explorer) == ["Services", "flight_delay"]
+
+
+def test_a_search_without_answer_says_so(qtbot: QtBot, seat: tuple[Desk, Explorer]) -> None:
+    _, explorer = seat
+    qtbot.keyClicks(explorer.search, "zeppelin")
+    assert explorer.empty.isVisible()
+    assert "zeppelin" in explorer.empty.text()
+
+
+def test_enter_in_the_search_goes_to_the_first_find(qtbot: QtBot, seat: tuple[Desk, Explorer]) -> None:
+    made, explorer = seat
+    qtbot.keyClicks(explorer.search, "mean_14d")
+    qtbot.keyClick(explorer.search, Qt.Key.Key_Return)
+    assert made.focus.current == flights.feature_ref("route_delay", "delay_mean_14d")
+
+
+def test_a_click_moves_the_focus_once(qtbot: QtBot, seat: tuple[Desk, Explorer]) -> None:
+    made, explorer = seat
+    click(qtbot, explorer, flights.feature_ref("hourly_weather", "temp"))
+    assert made.moves == [(flights.feature_ref("hourly_weather", "temp"), ORIGIN)]
+
+
+def test_the_focus_selects_without_an_echo(qtbot: QtBot, seat: tuple[Desk, Explorer]) -> None:
+    made, explorer = seat
+    made.focus.set(flights.GUSTY, "airflow")
+    assert explorer.selected() == flights.GUSTY
+    assert explorer.tree.selectionModel().isSelected(at(explorer, flights.GUSTY))
+    qtbot.wait(250)  # longer than the pause after keys: an echo would have come
+    assert made.moves == [(flights.GUSTY, "airflow")]
+
+
+def test_a_focus_that_is_not_listed_selects_what_holds_it_or_nothing(seat: tuple[Desk, Explorer]) -> None:
+    made, explorer = seat
+    made.focus.set(flights.feature_ref("hourly_weather", "never_heard_of"), "palette")
+    assert explorer.selected() == flights.view_ref("hourly_weather")
+    made.focus.set(flights.CHAMPION, "palette")
+    assert explorer.selected() is None
+
+
+def test_arrow_keys_drive_the_focus_after_a_pause(qtbot: QtBot, seat: tuple[Desk, Explorer]) -> None:
+    made, explorer = seat
+    made.focus.set(flights.feature_ref("hourly_weather", "temp"), "palette")
+    explorer.tree.setFocus()
+    for _ in range(3):
+        qtbot.keyClick(explorer.tree, Qt.Key.Key_Down)
+    qtbot.waitUntil(lambda: made.focus.current == flights.GUSTY)
+    assert [origin for _, origin in made.moves] == ["palette", ORIGIN]
+
+
+def test_the_chevron_folds_without_moving_the_focus(qtbot: QtBot, seat: tuple[Desk, Explorer]) -> None:
+    made, explorer = seat
+    view = flights.view_ref("hourly_weather")
+    click(qtbot, explorer, view, row_left(1) + 5)
+    assert not explorer.tree.isExpanded(at(explorer, view))
+    assert "gusty" not in listed(explorer)
+    assert made.moves == []
+
+
+def test_a_focus_from_elsewhere_opens_the_branch(seat: tuple[Desk, Explorer]) -> None:
+    made, explorer = seat
+    explorer.tree.collapse(at(explorer, flights.view_ref("hourly_weather")))
+    made.focus.set(flights.GUSTY, "mlflow")
+    assert explorer.tree.isExpanded(at(explorer, flights.view_ref("hourly_weather")))
+
+
+def test_a_new_graph_keeps_expansion_and_selection(seat: tuple[Desk, Explorer]) -> None:
+    made, explorer = seat
+    made.focus.set(flights.feature_ref("plane", "seats"), "palette")
+    explorer.tree.collapse(at(explorer, flights.view_ref("hourly_weather")))
+    old = made.lifecycle.graph
+    added = Node(flights.view_ref("a_new_view"), {"event_time": "at"})
+    made.lifecycle.replace(Graph([*old.nodes(), added], [e for n in old.nodes() for e in old.downstream(n.ref)]))
+    assert "a_new_view" in listed(explorer)
+    assert not explorer.tree.isExpanded(at(explorer, flights.view_ref("hourly_weather")))
+    assert explorer.tree.isExpanded(at(explorer, flights.view_ref("plane")))
+    assert explorer.selected() == flights.feature_ref("plane", "seats")
+    assert made.moves == [(flights.feature_ref("plane", "seats"), "palette")]
+
+
+def test_a_graph_with_the_same_rows_resets_nothing(qtbot: QtBot, seat: tuple[Desk, Explorer]) -> None:
+    made, explorer = seat
+    with qtbot.assertNotEmitted(explorer.model.modelReset):
+        made.lifecycle.replace(flights.flights())
+
+
+def test_pipelines_with_their_runs(seat: tuple[Desk, Explorer]) -> None:
+    _, explorer = seat
+    explorer.show_stage("Pipelines")
+    rows = listed(explorer)
+    assert rows[:2] == ["DAGs", "flights.train"]
+    assert "festaf.flights" in rows
+    assert "hourly_weather" in rows
+    late = explorer.model.row_at(at(explorer, flights.dag_ref("festaf.flights.carrier_delay")))
+    assert late is not None
+    assert late.chip is not None
+    assert late.chip.word == "late, 12 min"
+    runs = late.children
+    assert runs[0].text == "scheduled 14:00"
+    assert runs[0].right == "9 s"
+
+
+@pytest.mark.parametrize(
+    ("stage", "ref", "right", "chip"),
+    [
+        ("Experiments", refs.run("local", flights.RUNS[0][0]), "AUC 0.741", None),
+        ("Models", flights.CHAMPION, "AUC 0.741", "champion"),
+        ("Data", refs.entity("flights", "carrier"), "string", None),
+    ],
+)
+def test_other_stages(seat: tuple[Desk, Explorer], stage: str, ref: Ref, right: str, chip: str | None) -> None:
+    _, explorer = seat
+    explorer.show_stage(stage)
+    row = explorer.model.row_at(at(explorer, ref))
+    assert row is not None
+    assert row.right == right
+    assert (row.chip.word if row.chip else None) == chip
+
+
+@pytest.mark.parametrize("stage", list(tree.STAGES))
+def test_an_empty_stage_says_what_would_fill_it(seat: tuple[Desk, Explorer], stage: str) -> None:
+    made, explorer = seat
+    made.lifecycle.replace(Graph())
+    explorer.show_stage(stage)
+    assert explorer.empty.isVisible()
+    assert explorer.empty.text() == tree.STAGES[stage].empty
+
+
+def test_every_listed_kind_belongs_to_the_stage_that_lists_it() -> None:
+    graph = flights.flights()
+
+    def kinds(rows: tuple[tree.Row, ...]) -> set[Kind]:
+        return {row.ref.kind for row in rows if row.ref} | {k for row in rows for k in kinds(row.children)}
+
+    for stage in tree.STAGES.values():
+        for kind in kinds(tuple(stage.build(graph, NOW))):
+            assert tree.stage_for(kind) == stage.name
+
+
+def test_thousands_of_features_are_found_by_typing(qtbot: QtBot, seat: tuple[Desk, Explorer]) -> None:
+    made, explorer = seat
+    made.lifecycle.replace(flights.flights(extra_features=5000))
+    qtbot.keyClicks(explorer.search, "sensor_0421")
+    assert listed(explorer) == ["Views", "telemetry", *(f"sensor_0421{i}" for i in range(10))]
+
+
+def test_narrowing_keeps_what_stands_below_a_row_found_by_itself() -> None:
+    leaf = tree.Row("leaf", "leaf", flights.GUSTY, search="leaf")
+    row = tree.Row("row", "row", flights.view_ref("x"), search="winter", children=(leaf,))
+    heading = tree.Row("h", "Views", children=(row,))
+    assert tree.narrow([heading], "winter") == (heading,)
+    assert tree.narrow([heading], "leaf") == (heading,)
+    assert tree.narrow([replace(heading, text="winter", children=(leaf,))], "winter") == ()
