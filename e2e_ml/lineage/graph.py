@@ -22,26 +22,44 @@ FACTS: Mapping[Kind, tuple[str, ...]] = {
     Kind.ENTITY: ("dtype", "description"),
     Kind.FEATURE_VIEW: (
         "description", "owner", "owner_email", "purpose", "source", "entities", "event_time", "schedule", "ttl",
-        "tags", "first_seen", "rows", "newest_event", "last_written", "dag_id", "features",
+        "tags", "first_seen", "changed_at", "version", "rows", "newest_event", "last_written", "dag_id", "features",
+        "task_id",  # of `produced_by`; absent where festaf makes the DAG
+        "end",  # of its last data interval, where it has one
+        "written_until",  # the end of the newest interval that its DAG wrote
     ),
     Kind.FEATURE: (
         "dtype", "description", "owner", "owner_email", "purpose", "source", "inputs", "expression", "constraints",
-        "schedule", "first_seen", "tags", "newest_event", "last_written",
+        "schedule", "first_seen", "changed_at", "tags", "newest_event", "last_written", "fill_null",
+        "tree",  # the expression as the registry has it
     ),
-    Kind.FEATURE_SERVICE: ("description", "features", "target", "owner", "owner_email", "purpose", "first_seen"),
+    Kind.FEATURE_SERVICE: (
+        "description", "features", "target", "target_view", "owner", "owner_email", "purpose", "first_seen",
+        "changed_at", "version", "tags",
+    ),
     Kind.DAG: (
         "description", "owner", "tags", "schedule", "paused", "next_run", "last_run", "last_state", "last_duration",
         "last_interval_start", "last_interval_end", "recent",  # recent: [{run_id, state, start, end}], newest first
+        "file", "import_errors",
     ),
     Kind.TASK: ("operator",),
-    Kind.DAG_RUN: ("state", "start", "end", "interval_start", "interval_end", "run_type"),
+    Kind.DAG_RUN: ("state", "start", "end", "interval_start", "interval_end", "run_type", "run_after", "user"),
     Kind.TASK_INSTANCE: ("state", "start", "end", "try_number"),
-    Kind.ASSET: ("uri", "group", "last_event", "extra"),
+    Kind.ASSET: (
+        "name", "uri", "group", "last_event", "extra", "id",
+        "written_by",  # its newest event: {at, dag_id, run_id, task_id, map_index, extra}
+    ),
     Kind.EXPERIMENT: ("name",),
-    Kind.RUN: ("name", "status", "start", "end", "user", "experiment_id", "experiment", "metrics", "params"),
-    Kind.LOGGED_MODEL: ("name", "status"),
-    Kind.REGISTERED_MODEL: ("description", "aliases"),  # aliases: {alias: version}
-    Kind.MODEL_VERSION: ("version", "aliases", "created", "run_id", "metrics", "description"),
+    Kind.RUN: (
+        "name", "status", "start", "end", "user", "experiment_id", "experiment", "metrics", "params",
+        "tags",  # those of Airflow, Feast and festaf alone
+        "inputs",  # [{name, digest, context, source}]
+        "retrievals",  # [{project, feature_service, features}], where the tag was cut
+    ),
+    Kind.LOGGED_MODEL: ("name", "status", "experiment_id", "run_id"),
+    Kind.REGISTERED_MODEL: ("description", "aliases", "tags"),  # aliases: {alias: version}
+    Kind.MODEL_VERSION: (
+        "version", "aliases", "created", "run_id", "metrics", "description", "model_id", "source", "tags",
+    ),
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from e2e_ml import refs
 from e2e_ml.lineage.collectors import Batch
-from e2e_ml.lineage.graph import Edge, Evidence, Graph, Node, Relation
+from e2e_ml.lineage.graph import FACTS, Edge, Evidence, Graph, Node, Relation
 from e2e_ml.lineage.index import SCHEMA_VERSION, Index
 from e2e_ml.refs import Kind, Ref
 from tests.unit.lineage import lifecycle as life
@@ -182,3 +182,8 @@ def test_a_dag_tells_of_its_runs_and_a_version_of_its_aliases() -> None:
     assert version.facts["aliases"] == ["champion"]
     assert version.facts["metrics"] == {"auc": 0.74}
     assert view.facts["written_until"] == "2026-11-21T13:00:00+00:00"
+
+
+def test_the_facts_of_a_lifecycle_are_those_that_panels_are_promised() -> None:
+    for node in life.graph().nodes():
+        assert set(node.facts) <= set(FACTS[node.ref.kind]), node.ref

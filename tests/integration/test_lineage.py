@@ -1,0 +1,270 @@
+"""The lifecycle read from a real Airflow, a real feature store and a real MLflow: what is made there is linked here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from e2e_ml import refs
+from e2e_ml.festaf.freshness import FreshnessState
+from e2e_ml.lineage.collectors.airflow import AirflowCollector
+from e2e_ml.lineage.collectors.festaf import FestafCollector
+from e2e_ml.lineage.collectors.http import Connection
+from e2e_ml.lineage.collectors.mlflow import MlflowCollector
+from e2e_ml.lineage.graph import FACTS, Evidence, Graph, Node, Relation
+from e2e_ml.lineage.index import Index
+from e2e_ml.lineage.questions import counterparts, freshness_of, lookup, uses
+from e2e_ml.lineage.refresh import Refresher
+from e2e_ml.refs import Kind, Ref
+from e2e_ml.stack.service import Service
+from e2e_ml.stack.stack import Stack
+from e2e_ml.workspace import Workspace
+from tests.integration.conftest import assert_up, settle
+from tests.unit.festaf.worlds import hour, project, weather
+
+pytestmark = pytest.mark.timeout(600)
+PATIENCE = 240.0
+WEATHER = refs.dag("local", "festaf.flights.weather")
+TRAIN = refs.dag("local", "train")
+SERVICE = refs.feature_service("flights", "delay")
+TEMP = refs.feature("flights", "weather", "temp")
+MODEL = refs.registered_model("local", "delay")
+
+# Airflow looks into files alone that name both DAG and airflow.
+LOADER = '"""The DAGs of a project."""\nfrom e2e_ml.festaf.airflow import load\n\nglobals().update(load({path!r}))\n'
+TRAINING = """
+from airflow.sdk import Asset, dag, task
+
+MODEL = Asset(name="models:/delay", uri="models:/delay", group="model")
+
+
+@dag(dag_id="train", schedule=None, tags=["ml:train"], default_args={"owner": "ml-team"})
+def train():
+    @task
+    def fit(kind):
+        import mlflow
+        import pandas as pd
+        from e2e_ml.lineage.mlflow_links import log_training_set
+
+        mlflow.set_experiment("delay")
+        with mlflow.start_run(run_name=kind) as run:
+            rows = pd.DataFrame({"weather__temp": [20.0, 30.0], "late": [0.0, 1.0]})
+            assert log_training_set(rows, project="flights", service="delay", features=["weather.temp"],
+                                    registry_version=1, name="train", target="late")
+            mlflow.log_metric("auc", {"logistic": 0.6, "trees": 0.7}[kind])
+        return run.info.run_id
+
+    @task(outlets=[MODEL])
+    def register(runs, outlet_events=None):
+        from mlflow import MlflowClient
+
+        client = MlflowClient()
+        client.create_registered_model("delay")
+        versions = [client.create_model_version("delay", f"runs:/{run}/model", run_id=run) for run in runs]
+        client.set_registered_model_alias("delay", "champion", versions[-1].version)
+        outlet_events[MODEL].extra = {"mlflow.run_id": runs[-1], "mlflow.model_name": "delay",
+                                      "mlflow.model_version": versions[-1].version}
+
+    register(fit.expand(kind=["logistic", "trees"]))
+
+
+train()
+"""
+
+
+def connection(service: Service) -> Connection:
+    def headers() -> dict[str, str]:
+        login = service.login()
+        return dict(login.headers) if login else {}
+
+    return Connection("local", lambda: service.url, headers)
+
+
+def until(ready: Callable[[], Any], what: str) -> Any:
+    deadline = time.monotonic() + PATIENCE
+    while not (found := ready()):
+        assert time.monotonic() < deadline, what
+        time.sleep(0.5)
+    return found
+
+
+@dataclass
+class World:
+    stack: Stack
+    airflow: httpx.Client
+    mlflow: httpx.Client
+    refresher: Refresher
+    index: Index
+
+    @property
+    def graph(self) -> Graph:
+        return self.refresher.graph
+
+    def node(self, ref: Ref) -> Node:
+        node = self.graph.get(ref)
+        assert node is not None, f"{ref} is not in the graph: {self.refresher.report}"
+        return node
+
+    def dag_run(self, dag: str) -> dict[str, Any] | None:
+        """The newest run of a DAG, once it has ended."""
+        runs = self.airflow.get(f"/api/v2/dags/{dag}/dagRuns", params={"order_by": "-run_after"}).json()
+        return next((r for r in runs.get("dag_runs", ()) if r["state"] in ("success", "failed")), None)
+
+
+def client(service: Service) -> httpx.Client:
+    made = connection(service)
+    return httpx.Client(base_url=made.url() or "", headers=made.headers(), timeout=30)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    root = tmp_path_factory.mktemp("lineage")
+    store = project(root / "flights", weather(end=hour(24)))
+    (root / "dags").mkdir()
+    (root / "dags" / "views.py").write_text(LOADER.format(path=str(store.path)))
+    (root / "dags" / "train.py").write_text(TRAINING)
+    (root / "workbench.yaml").write_text(
+        "version: 1\nname: flights\nservices:\n  festaf: {managed: true, project: flights}\n"
+    )
+    with Stack(Workspace.load(root)) as stack:
+        stack.start()
+        settle(stack)
+        assert_up(stack)
+        services = stack.services
+        index = Index(root / "lineage.sqlite")
+        collectors = [
+            AirflowCollector(connection(services["airflow"])),
+            MlflowCollector(connection(services["mlflow"])),
+            FestafCollector(connection(services["festaf"])),
+        ]
+        refresher = Refresher(index, collectors, interval=1.0)
+        with client(services["airflow"]) as airflow, client(services["mlflow"]) as mlflow:
+            made = World(stack, airflow, mlflow, refresher, index)
+            refresher.start()
+            _run_dags(made)
+            yield made
+            refresher.stop()
+            index.close()
+
+
+def _run_dags(world: World) -> None:
+    for dag in (WEATHER.name, TRAIN.name):
+        until(lambda dag=dag: world.airflow.get(f"/api/v2/dags/{dag}").is_success, f"{dag} was never parsed")
+        world.airflow.patch(f"/api/v2/dags/{dag}", json={"is_paused": False}).raise_for_status()
+    # The view's rows are of one past day, which no schedule of today asks for.
+    day = {"dag_id": WEATHER.name, "from_date": "2013-01-01T00:00:00Z", "to_date": "2013-01-01T23:00:00Z"}
+    world.airflow.post("/api/v2/backfills", json={**day, "reprocess_behavior": "none"}).raise_for_status()
+    world.airflow.post("/api/v2/dags/train/dagRuns", json={"logical_date": None}).raise_for_status()
+    for dag in (WEATHER.name, TRAIN.name):
+        run = until(lambda dag=dag: world.dag_run(dag), f"{dag} never ended")
+        assert run["state"] == "success", run
+    ended = "the refresher never saw the champion"
+    until(lambda: (node := world.graph.get(MODEL)) and node.facts.get("aliases"), ended)
+    until(lambda: world.node(WEATHER).facts.get("last_state") == "success", "nor the view's DAG run")
+    until(lambda: world.node(TRAIN).facts.get("last_state") == "success", "nor the training run")
+
+
+def test_a_feature_turns_all_three_views(world: World) -> None:
+    champion = refs.model_version("local", "delay", world.node(MODEL).facts["aliases"]["champion"])
+    assert counterparts(world.graph, TEMP) == {"festaf": TEMP, "airflow": WEATHER, "mlflow": champion}
+
+
+def test_each_run_hangs_on_its_own_mapped_task_instance(world: World) -> None:
+    runs = {node.title: node.ref for node in world.graph.nodes(Kind.RUN)}
+    instances = {
+        name: [e.upstream for e in world.graph.upstream(run) if e.upstream.kind is Kind.TASK_INSTANCE]
+        for name, run in runs.items()
+    }
+    assert [i.keys[2:] for i in instances["logistic"]] == [("fit", "0")]
+    assert [i.keys[2:] for i in instances["trees"]] == [("fit", "1")]
+    for found in instances.values():
+        assert world.node(found[0]).facts["state"] == "success"  # the very instance that Airflow told of
+
+
+def test_what_the_graph_says_is_what_the_services_say(world: World) -> None:
+    run = world.dag_run("train")
+    assert run is not None
+    facts = world.node(TRAIN).facts
+    assert (facts["last_run"], facts["last_state"]) == (run["start_date"], run["state"])
+    details = world.airflow.get(f"/api/v2/dags/{WEATHER.name}").json()
+    dag = world.node(WEATHER).facts
+    assert (dag.get("next_run"), dag["paused"]) == (details["next_dagrun_run_after"], details["is_paused"])
+    assert dag["owner"] == ", ".join(details["owners"])
+    for use in uses(world.graph, SERVICE):
+        got = world.mlflow.get("/api/2.0/mlflow/runs/get", params={"run_id": use.run.ref.name}).json()["run"]
+        assert use.run.facts["metrics"] == {m["key"]: m["value"] for m in got["data"]["metrics"]}
+        assert use.run.facts["status"] == got["info"]["status"]
+        assert [i["source"] for i in use.run.facts["inputs"]] == [str(SERVICE)]
+
+
+def test_every_fact_is_one_that_panels_are_promised(world: World) -> None:
+    for node in world.graph.nodes():
+        assert set(node.facts) <= set(FACTS[node.ref.kind]), node.ref
+
+
+def test_the_links_carry_their_evidence(world: World) -> None:
+    tied = {e.upstream: e for e in world.graph.upstream(refs.feature_view("flights", "weather"))}
+    assert tied[WEATHER].evidence is Evidence.DECLARED
+    stands = [e for e in tied.values() if e.relation is Relation.STANDS_FOR]
+    assert len(stands) == 1
+    made = [e for e in world.graph.upstream(MODEL) if e.relation is Relation.PRODUCES]
+    assert [(e.upstream, e.evidence) for e in made] == [(TRAIN, Evidence.OBSERVED)]
+
+
+def test_pages_get_the_ids_that_airflow_gave(world: World) -> None:
+    for uri, number in lookup(world.graph).assets.items():
+        assert world.airflow.get(f"/api/v2/assets/{number}").json()["uri"] == uri
+
+
+def test_a_view_written_up_to_its_end_is_complete(world: World) -> None:
+    view = refs.feature_view("flights", "weather")
+    until(lambda: world.node(view).facts.get("rows"), "the rows were never told")
+    verdict = freshness_of(world.graph, view, datetime.now(UTC))
+    assert verdict is not None
+    assert verdict.state in (FreshnessState.COMPLETE, FreshnessState.LATE), verdict
+
+
+def test_a_run_of_now_arrives_by_an_increment(world: World) -> None:
+    experiment = world.node(next(n.ref for n in world.graph.nodes(Kind.RUN))).facts["experiment_id"]
+    body = {"experiment_id": experiment, "start_time": int(time.time() * 1000), "run_name": "by hand"}
+    run_id = world.mlflow.post("/api/2.0/mlflow/runs/create", json=body).json()["run"]["info"]["run_id"]
+    ref = refs.run("local", run_id)
+    until(lambda: ref in world.graph, "the run never arrived")
+    assert world.node(ref).facts["status"] == "RUNNING"
+    body = {"run_id": run_id, "status": "FINISHED", "end_time": int(time.time() * 1000)}
+    world.mlflow.post("/api/2.0/mlflow/runs/update", json=body).raise_for_status()
+    until(lambda: world.node(ref).facts["status"] == "FINISHED", "its end never arrived")
+
+
+def test_a_deleted_dag_leaves_its_mark_while_runs_stand_on_it(world: World) -> None:
+    (world.stack.workspace.dags / "train.py").unlink()
+    world.airflow.delete("/api/v2/dags/train").raise_for_status()
+    until(lambda: world.node(TRAIN).gone_since, "it was never marked")
+    assert {e.relation for e in world.graph.downstream(TRAIN)} >= {Relation.STARTED}
+    assert len(uses(world.graph, SERVICE)) == 2
+
+
+def test_a_service_that_is_down_leaves_the_last_known_graph(world: World) -> None:
+    runs = len(list(world.graph.nodes(Kind.RUN)))
+    world.stack.services["mlflow"].stop()
+    until(lambda: not world.refresher.report["mlflow:local"].ok, "nobody noticed")
+    assert "MLflow" in world.refresher.report["mlflow:local"].sentence
+    assert len(list(world.graph.nodes(Kind.RUN))) == runs
+
+
+def test_a_refused_login_is_a_sentence(world: World, tmp_path: Path) -> None:
+    service = world.stack.services["airflow"]
+    index = Index(tmp_path / "index.sqlite")
+    stranger = AirflowCollector(Connection("local", lambda: service.url, lambda: {"Authorization": "Bearer nothing"}))
+    refresher = Refresher(index, [stranger])
+    assert not refresher.visit(stranger)
+    assert refresher.report["airflow:local"].sentence.startswith("Airflow refuses the login (401)")
+    stranger.close()
+    index.close()
