@@ -115,7 +115,7 @@ class AirflowRecipe:
             "AIRFLOW__DAG_PROCESSOR__PRINT_STATS_INTERVAL": "600",
             # What ran when the stack was stopped is noticed, and retried, soon after the next start: default 300 s.
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "90",
-            # How often a worker looks for the end of a task that it missed by a moment, until when it is busy: default 5 s.
+            # How soon a worker sees that its task is over, where it missed the moment: default 5 s.
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
             "SCARF_ANALYTICS": "false",
