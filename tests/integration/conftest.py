@@ -56,11 +56,16 @@ def running_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         settle(stack)
         assert_up(stack)
         yield stack
-        processes = psutil.Process().children(recursive=True)
-        ours = [p for p in processes if str(stack.workspace.root) in " ".join(p.cmdline()) or p.pid in _pids(stack)]
-        ours += [child for p in ours for child in p.children(recursive=True)]
+        ours = below(stack)
+        assert ours
     assert not alive(ours), "stopping the stack left processes"
 
 
-def _pids(stack: Stack) -> set[int]:
-    return {pid for service in stack.services.values() for pid in service.status().pids}
+def below(stack: Stack) -> list[psutil.Process]:
+    """The components of a stack, with their wardens and all that they started."""
+    found: list[psutil.Process] = []
+    for pid in {pid for service in stack.services.values() for pid in service.status().pids}:
+        with contextlib.suppress(psutil.Error):
+            if (warden := psutil.Process(pid).parent()) is not None:
+                found += [warden, *warden.children(recursive=True)]
+    return found
