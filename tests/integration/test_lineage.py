@@ -265,6 +265,8 @@ def test_a_refused_login_is_a_sentence(world: World, tmp_path: Path) -> None:
     stranger = AirflowCollector(Connection("local", lambda: service.url, lambda: {"Authorization": "Bearer nothing"}))
     refresher = Refresher(index, [stranger])
     assert not refresher.visit(stranger)
-    assert refresher.report["airflow:local"].sentence.startswith("Airflow refuses the login (401)")
+    assert refresher.report["airflow:local"].sentence == (
+        "Airflow refuses the login (403). Check its credentials in workbench.yaml."
+    )
     stranger.close()
     index.close()

@@ -15,6 +15,7 @@ import httpx
 from e2e_ml.lineage.collectors import CollectError
 
 TIMEOUT = httpx.Timeout(10.0, connect=3.0)  # seconds
+_REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)  # Airflow answers 403 to a token that it does not know
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -79,7 +80,7 @@ class Api:
         client, fresh = self._connect()
         try:
             response = client.request(method, self._base + path, **arguments)
-            if response.status_code == HTTPStatus.UNAUTHORIZED and not fresh:
+            if response.status_code in _REFUSED and not fresh:
                 client.headers.update(self._connection.headers())
                 response = client.request(method, self._base + path, **arguments)
         except httpx.HTTPError as error:
@@ -87,7 +88,7 @@ class Api:
             raise CollectError(f"{self._title} does not answer at {self._base}: {_words(error)}.") from error
         if date := response.headers.get("date"):
             self.server_time = parsedate_to_datetime(date).astimezone(UTC)
-        if response.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        if response.status_code in _REFUSED:
             self.close()
             raise CollectError(
                 f"{self._title} refuses the login ({response.status_code}). Check its credentials in workbench.yaml."
