@@ -164,3 +164,12 @@ def test_labels_are_the_short_names() -> None:
     assert label(GRAPH, flights.dag_ref("festaf.flights.plane")) == "plane"
     assert label(GRAPH, refs.source("flights", "weather")) == "weather.csv"
     assert label(GRAPH, refs.run("local", flights.RUNS[0][0])) == "boosted-trees"
+
+
+def test_a_drawing_out_of_sight_waits_until_it_is_shown(large: tuple[Desk, LineageView]) -> None:
+    made, view = large
+    view.hide()
+    made.focus.set(flights.SERVICE, "test")
+    assert not view.node(flights.SERVICE).face.focus
+    view.show()
+    assert view.node(flights.SERVICE).face.focus

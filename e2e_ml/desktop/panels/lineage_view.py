@@ -6,7 +6,7 @@ A small one lives in the inspector and shows as much as its width lets a person 
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, QPointF, QRectF, Qt, QTimer
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QResizeEvent, QWheelEvent
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QResizeEvent, QShowEvent, QWheelEvent
 from PySide6.QtWidgets import QFrame, QGraphicsScene, QGraphicsView, QWidget
 
 from e2e_ml.desktop.appearance import Appearance
@@ -24,7 +24,7 @@ from e2e_ml.desktop.panels.neighbourhood import (
     anchor,
     caption,
     label,
-    neighbourhood,
+    surroundings,
 )
 from e2e_ml.lineage.graph import Node
 from e2e_ml.lineage.questions import CHAMPION
@@ -32,10 +32,10 @@ from e2e_ml.refs import Kind, Ref
 
 ORIGIN = "lineage"
 _DETAIL = Detail()
-# From much to little: the first whose drawing can be read at the width there is.
-_SMALL = tuple(
-    Detail(up, down, fan=4, runs=False) for up, down in ((9, 9), (3, 3), (2, 3), (1, 3), (2, 2), (1, 2), (1, 1))
-)
+_SMALL = Detail(fan=4, runs=False)
+# Lines up and down, and the widest box in px, from much to little: the first whose drawing can be read is shown.
+_STEPS = ((9, 9), (3, 3), (2, 3), (1, 3), (2, 2), (1, 2), (1, 1))
+_WIDTHS = (112.0, 92.0, 84.0)
 _READABLE = 0.84  # a small drawing is not shown smaller than this
 _ZOOM = (0.25, 2.5)
 _EDGE = 4  # px around a small drawing
@@ -63,6 +63,7 @@ class LineageView(QGraphicsView):
         self._anchor: Ref | None = None  # what the drawing is about
         self._at: Key | None = None  # under the keyboard
         self._pressed_at: QPoint | None = None
+        self._stale = False
         self._fits = True  # until the person zooms
         self._scene = QGraphicsScene(self)
         self.setScene(self._scene)
@@ -78,7 +79,7 @@ class LineageView(QGraphicsView):
             self.setFixedHeight(_LEAST)
         self._later = QTimer(self)
         self._later.setSingleShot(True)
-        self._later.timeout.connect(self.refresh)
+        self._later.timeout.connect(self._refresh_if_seen)
         lifecycle.changed.connect(self._later.start)
         appearance.changed.connect(self._later.start)
         focus.changed.connect(self._turn)
@@ -105,11 +106,24 @@ class LineageView(QGraphicsView):
         self._opened.clear()
         self._fits = True
         self._at = None
-        self.refresh()
+        self._refresh_if_seen()
+
+    def _refresh_if_seen(self) -> None:
+        """A drawing behind another page costs nothing: it is made when it is shown."""
+        if self.isVisible():
+            self.refresh()
+        else:
+            self._stale = True
+
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._stale:
+            self.refresh()
 
     def refresh(self) -> None:
         """Draw the focus's neighbourhood again, from the graph as it is now."""
         self._later.stop()
+        self._stale = False
         self._scene.clear()
         self._nodes.clear()
         focus = anchor(self._lifecycle.graph, self._focus.current)
@@ -145,12 +159,12 @@ class LineageView(QGraphicsView):
     def _choose(self, focus: Ref) -> tuple[Neighbourhood, Drawing[Key], dict[Key, Face]]:
         """The most that can be read at the width there is; the least of the small details where nothing can."""
         graph = self._lifecycle.graph
-        details = (
-            [(_DETAIL, 192.0)] if self._large else [(detail, most) for detail in _SMALL for most in (112.0, 92.0, 84.0)]
-        )
+        detail = _DETAIL if self._large else _SMALL
+        around = surroundings(graph, focus, fan=detail.fan, runs=detail.runs, opened=self._opened)
+        rooms = [(9, 9, 192.0)] if self._large else [(up, down, most) for up, down in _STEPS for most in _WIDTHS]
         gaps = (44.0, 14.0) if self._large else (18.0, 8.0)
-        for detail, most in details:
-            shown = neighbourhood(graph, focus, detail, self._opened)
+        for up, down, most in rooms:
+            shown = around.within(up, down)
             faces = {key: self._face(key, key == focus) for key in shown.keys}
             boxes = [Box(key, *box_size(face, self.font(), most + 32 * face.focus)) for key, face in faces.items()]
             ends = [(tie.upstream, tie.downstream) for tie in shown.ties]

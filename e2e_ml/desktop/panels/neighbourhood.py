@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from e2e_ml.desktop.panels import tree, words
@@ -33,7 +33,7 @@ class Fold:
     """A box that stands for the rest of a fan."""
 
     fan: Fan
-    refs: tuple[Ref, ...]
+    refs: tuple[Ref, ...] = field(compare=False)  # the fan tells folds apart; hashing thousands of refs would cost
 
     @property
     def kind(self) -> Kind:
@@ -49,12 +49,16 @@ Key = Ref | Fold
 
 @dataclass(frozen=True, slots=True)
 class Tie:
-    """A drawn edge: the weakest evidence of what it stands for, and why in words."""
+    """A drawn line: the weakest evidence on its way, and the edges that it stands for."""
 
     upstream: Key
     downstream: Key
     evidence: Evidence
-    reason: str
+    edges: tuple[Edge, ...]  # none where it leads to a fold
+
+    @property
+    def reason(self) -> str:
+        return "\n".join(map(_why, self.edges))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,25 +78,55 @@ class Neighbourhood:
     hidden: int  # things further away than the detail shows
 
 
-def neighbourhood(graph: Graph, focus: Ref, detail: Detail, opened: Iterable[Fan] = ()) -> Neighbourhood:
-    """The part of `graph` around `focus`; `opened` names the fans that are not to be folded."""
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """All that a focus comes from and all that stands on it, folded; `within` cuts it to what has room."""
+
+    focus: Ref
+    keys: tuple[Key, ...]
+    ties: tuple[Tie, ...]
+
+    def within(self, up: int, down: int) -> Neighbourhood:
+        near = {self.focus} | self._steps(up, down=False) | self._steps(down, down=True)
+        kept = tuple(key for key in self.keys if key in near)
+        drawn = tuple(tie for tie in self.ties if tie.upstream in near and tie.downstream in near)
+        return Neighbourhood(kept, drawn, len(self.keys) - len(kept))
+
+    def _steps(self, depth: int, *, down: bool) -> set[Key]:
+        """What stands within `depth` drawn lines of the focus, on one side."""
+        reached: set[Key] = set()
+        level: set[Key] = {self.focus}
+        for _ in range(depth):
+            ends = {
+                tie.downstream if down else tie.upstream
+                for tie in self.ties
+                if (tie.upstream if down else tie.downstream) in level
+            }
+            level = ends - reached - {self.focus}
+            reached |= level
+        return reached
+
+
+def surroundings(graph: Graph, focus: Ref, *, fan: int, runs: bool, opened: Iterable[Fan] = ()) -> Surroundings:
+    """Everything on the way to and from `focus`. See `Detail` for `fan` and `runs`; `opened` fans are not folded."""
     up, down = _reach(graph, focus, down=False), _reach(graph, focus, down=True)
     chosen = dict.fromkeys([*reversed(up), focus, *down])
     edges = [e for ref in chosen for e in graph.downstream(ref) if e.downstream in chosen]
-    ties = [Tie(e.upstream, e.downstream, e.evidence, _why(e)) for e in edges]
+    ties = [Tie(e.upstream, e.downstream, e.evidence, (e,)) for e in edges]
     keys: list[Key] = list(chosen)
-    if not detail.runs:
+    if not runs:
         keys, ties = _without_runs(keys, ties, focus)
     steps = {
         **{ref: Fan(ref.kind, False, n) for ref, n in up.items()},
-        **{r: Fan(r.kind, True, n) for r, n in down.items()},
+        **{ref: Fan(ref.kind, True, n) for ref, n in down.items()},
     }
-    keys, ties = _folded(graph, keys, ties, steps, detail.fan, set(opened))
-    ties = _reduced(ties)
-    near = {focus} | _within(ties, focus, detail.up, down=False) | _within(ties, focus, detail.down, down=True)
-    kept = tuple(key for key in keys if key in near)
-    drawn = tuple(tie for tie in ties if tie.upstream in near and tie.downstream in near)
-    return Neighbourhood(kept, drawn, len(keys) - len(kept))
+    keys, ties = _folded(graph, keys, ties, steps, fan, set(opened))
+    return Surroundings(focus, tuple(keys), tuple(_reduced(ties)))
+
+
+def neighbourhood(graph: Graph, focus: Ref, detail: Detail, opened: Iterable[Fan] = ()) -> Neighbourhood:
+    """The part of `graph` around `focus` that `detail` shows."""
+    return surroundings(graph, focus, fan=detail.fan, runs=detail.runs, opened=opened).within(detail.up, detail.down)
 
 
 def anchor(graph: Graph, ref: Ref | None) -> Ref | None:
@@ -119,17 +153,6 @@ def _reach(graph: Graph, focus: Ref, *, down: bool) -> dict[Ref, int]:
     return found
 
 
-def _within(ties: list[Tie], focus: Key, depth: int, *, down: bool) -> set[Key]:
-    """What stands within `depth` drawn lines of the focus, on one side."""
-    reached: set[Key] = set()
-    level: set[Key] = {focus}
-    for _ in range(depth):
-        ends = {(t.downstream if down else t.upstream) for t in ties if (t.upstream if down else t.downstream) in level}
-        level = ends - reached - {focus}
-        reached |= level
-    return reached
-
-
 def _aside(focus: Ref, edge: Edge, *, down: bool) -> bool:
     """An edge that leads away from the story: the keys of a view matter beside the view, not far downstream."""
     if down:
@@ -150,21 +173,21 @@ def _weaker(a: Evidence, b: Evidence) -> Evidence:
 
 def _without_runs(keys: list[Key], ties: list[Tie], focus: Ref) -> tuple[list[Key], list[Tie]]:
     """Join what feeds a run to the versions it registered, and leave the run out."""
-    for key in list(keys):
-        if not isinstance(key, Ref) or key.kind is not Kind.RUN or key == focus:
-            continue
-        out = [t for t in ties if t.upstream == key]
-        into = [t for t in ties if t.downstream == key]
-        if not out:
-            continue
-        keys.remove(key)
-        ties = [t for t in ties if key not in (t.upstream, t.downstream)]
-        ties += [
-            Tie(a.upstream, b.downstream, _weaker(a.evidence, b.evidence), f"{a.reason}\n{b.reason}")
-            for a in into
-            for b in out
-        ]
-    return keys, ties
+    into: dict[Key, list[Tie]] = {}
+    out: dict[Key, list[Tie]] = {}
+    for tie in ties:
+        into.setdefault(tie.downstream, []).append(tie)
+        out.setdefault(tie.upstream, []).append(tie)
+    told = {k for k in keys if isinstance(k, Ref) and k.kind is Kind.RUN and k != focus and k in out}
+    joined = [
+        Tie(a.upstream, b.downstream, _weaker(a.evidence, b.evidence), a.edges + b.edges)
+        for run in keys
+        if run in told
+        for a in into.get(run, ())
+        for b in out[run]
+    ]
+    kept = [tie for tie in ties if tie.upstream not in told and tie.downstream not in told]
+    return [key for key in keys if key not in told], kept + joined
 
 
 def _folded(
@@ -187,11 +210,9 @@ def _folded(
         if ends[0] == ends[1]:
             continue
         other = merged.get(ends)
-        evidence = tie.evidence if other is None else max(tie.evidence, other.evidence, key=lambda e: _ORDER[e])
-        reason = tie.reason if other is None else other.reason
-        if any(isinstance(end, Fold) for end in ends):
-            reason = ""
-        merged[ends] = Tie(*ends, evidence, reason)
+        if other is None or _ORDER[tie.evidence] > _ORDER[other.evidence]:
+            is_fold = isinstance(ends[0], Fold) or isinstance(ends[1], Fold)
+            merged[ends] = Tie(*ends, tie.evidence, () if is_fold else tie.edges)
     return list(dict.fromkeys(stands_for.get(key, key) for key in keys)), list(merged.values())
 
 

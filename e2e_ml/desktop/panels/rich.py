@@ -66,8 +66,10 @@ class RichLabel(QLabel):
         return {span.text: span.ref for line in self._lines for span in line if span.ref is not None}
 
     def show_lines(self, lines: Iterable[Sequence[Span]]) -> None:
-        self._lines = tuple(tuple(line) for line in lines)
-        self._render()
+        told = tuple(tuple(line) for line in lines)
+        if told != self._lines:  # the same news again must not take a selection away
+            self._lines = told
+            self._render()
 
     def _render(self) -> None:
         self.setText(html(self._lines, self._appearance.theme))

@@ -45,6 +45,7 @@ SIGN = REF + 1
 _ROW = 28
 _HEAD = 24
 _STROKE = 12
+_NARROW = 300  # px
 _MOST = 8  # rows shown before the table scrolls
 
 
@@ -55,6 +56,8 @@ class UsesModel(QAbstractTableModel):
         self._metric = "Metric"
 
     def show_uses(self, uses: tuple[Use, ...]) -> None:
+        if uses == self._uses:
+            return  # the same news again must not take a selection away
         self.beginResetModel()
         self._uses = uses
         names = {found[0] for use in uses if (found := tree.main_metric(use.run))}
@@ -155,7 +158,7 @@ class _UseDelegate(QStyledItemDelegate):
         size = SMALL if index.column() == LINK else TEXT
         text = QFontMetricsF(marks.font(base, size)).horizontalAdvance(str(index.data() or ""))
         if index.column() == LINK:
-            return QSize(int(text) + _STROKE + 14, _ROW)
+            return QSize(_STROKE + 14 + (0 if self._is_narrow() else int(text)), _ROW)
         sign: Sign | None = index.data(SIGN)
         if sign is not None:
             text += marks.chip_width(sign, base, mark=False) + 2
@@ -174,8 +177,14 @@ class _UseDelegate(QStyledItemDelegate):
         box = QRectF(rect).adjusted(0 if index.column() == RUN else 6, 0, -6 if index.column() != LINK else 0, -1)
         if index.column() == LINK:
             box = self._line(painter, box, str(index.data()))
-        self._text(painter, box, index, index.data(SIGN), base)
+        if index.column() != LINK or not self._is_narrow():
+            self._text(painter, box, index, index.data(SIGN), base)
         painter.restore()
+
+    def _is_narrow(self) -> bool:
+        """Then the stroke alone tells the evidence, and its tooltip the word: the run's name needs the room."""
+        table = self.parent()
+        return isinstance(table, QWidget) and table.width() < _NARROW
 
     def _line(self, painter: QPainter, box: QRectF, evidence: str) -> QRectF:
         """The stroke that the lineage draws for it: whole, or dashed where inferred; returns the room left of it."""
