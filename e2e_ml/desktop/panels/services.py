@@ -6,7 +6,7 @@ It shows `stack.service.Status` values as they come; what a button asks for is a
 from __future__ import annotations
 
 from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QFontDatabase, QPainter, QPaintEvent
+from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -24,7 +24,7 @@ from e2e_ml.desktop.appearance import Appearance
 from e2e_ml.desktop.elided import ElidedLabel
 from e2e_ml.desktop.panels import marks, words
 from e2e_ml.desktop.panels.signs import Tone
-from e2e_ml.desktop.theme import GRID, SMALL
+from e2e_ml.desktop.theme import GRID
 from e2e_ml.stack.service import State, Status
 
 TITLES = {"airflow": "Airflow", "festaf": "Feature store", "mlflow": "MLflow"}
@@ -93,9 +93,6 @@ class ServiceCard(QFrame):
         self.log.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self.log.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.log.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        mono = QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont)
-        mono.setPixelSize(SMALL)
-        self.log.setFont(mono)
         self.log.setAccessibleName(f"Last lines of the log of {TITLES.get(service, service)}")
         self.start = self._button("Start", self.start_requested)
         self.stop = self._button("Stop", self.stop_requested)
@@ -160,6 +157,7 @@ class ServiceCard(QFrame):
             self.log.setPlainText("\n".join(lines))
             bar = self.log.verticalScrollBar()
             bar.setValue(bar.maximum())
+        self.log.ensurePolished()  # the style sheet's font, not the default one, gives the height
         rows = min(max(len(lines), 1), _LOG_LINES)
         self.log.setFixedHeight(rows * self.log.fontMetrics().lineSpacing() + 2 * GRID + 2)
 
