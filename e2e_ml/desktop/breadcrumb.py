@@ -7,7 +7,7 @@ from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QMouseEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSizePolicy, QWidget
 
 from e2e_ml.desktop.elided import ElidedLabel
-from e2e_ml.refs import Ref
+from e2e_ml.refs import Kind, Ref
 
 CHAIN = 6  # a chain of containers is never longer
 
@@ -18,6 +18,13 @@ def chain(ref: Ref) -> list[Ref]:
     while (up := found[0].parent) is not None and len(found) < CHAIN:
         found.insert(0, up)
     return found
+
+
+def own_name(ref: Ref, known: str | None, *, whole: bool) -> str:
+    """The last part: what people call it, and for a version its number, with its model where that is not shown."""
+    if ref.kind is Kind.MODEL_VERSION:
+        return f"v{ref.name}" if whole else f"{ref.keys[0]} v{ref.name}"
+    return known or ref.name
 
 
 class _Part(ElidedLabel):
@@ -46,18 +53,18 @@ class Breadcrumb(QWidget):
         """What it shows, for tests and for those who read screens."""
         return " / ".join(self._shown)
 
-    def show_ref(self, ref: Ref | None, last: str | None = None, *, outermost: bool = True) -> None:
-        """Show where `ref` lies; `last` is its name in its service, where that is not its id.
+    def show_ref(self, ref: Ref | None, last: str | None = None, *, whole: bool = True) -> None:
+        """Show where `ref` lies; `last` is what people call it, where that is not its id.
 
-        Without `outermost` the project is left out, where the pane is narrow.
+        Without `whole` its own name alone, where the pane is narrow.
         """
         if ref is None:
             self.show_text(last or "")
             return
         parts = chain(ref)
-        if not outermost and len(parts) > 1 and not parts[0].keys:
-            parts = parts[1:]
-        names = [p.name for p in parts[:-1]] + [last or parts[-1].name]
+        if not whole:
+            parts = parts[-1:]
+        names = [p.name for p in parts[:-1]] + [own_name(ref, last, whole=whole)]
         self._fill(list(zip(names, parts, strict=True)))
         self._ref = ref
 

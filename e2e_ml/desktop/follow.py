@@ -48,11 +48,18 @@ class Follow(QObject):
             view.chosen.connect(lambda ref, view=view: focus.set(ref, f"{view.service} place"))
         self._on_news()
 
+    def stop(self) -> None:
+        """Lead nothing any more: the views are about to go."""
+        self._timer.stop()
+        self._views = []
+
     def _on_focus(self, _ref: Ref, origin: str) -> None:
         self._origin = origin
         self._timer.start()
 
     def _on_visit(self, view: WebView, ref: Ref) -> None:
+        if ref == self._pointed.get(view.service):
+            return  # a tab of the page that we led it to
         self._pointed[view.service] = ref
         self._focus.set(ref, view.service)
 
@@ -61,6 +68,7 @@ class Follow(QObject):
         lookup = self._lookup(self._lifecycle.graph)
         for view in self._views:
             view.lookup = lookup
+            view.name_of = self._name
         current = self._focus.current
         if current is None:
             return
@@ -68,6 +76,11 @@ class Follow(QObject):
             target = self._target(view, current)
             if target is not None and view.service not in self._pointed and view.service != self._origin:
                 self._lead(view, target)
+
+    def _name(self, ref: Ref) -> str | None:
+        """What people call it, where the graph knows more than its id."""
+        node = self._lifecycle.graph.get(ref)
+        return node.title if node is not None else None
 
     def _turn(self) -> None:
         current = self._focus.current

@@ -74,8 +74,8 @@ def _strewn(word: str, name: str) -> tuple[float, Sequence[int]] | None:
         total += 5 if there == at + 1 and places else 4 if _begins(name, there) else 1
         at = there
         places.append(there)
-    # Letters strewn over a whole name are chance, not a match.
-    return (total, places) if places[-1] - places[0] <= 3 * len(word) + 8 else None
+    # Letters strewn over a name, or from the middle of a word on, are chance and no match.
+    return (total, places) if _begins(name, places[0]) and places[-1] - places[0] <= 3 * len(word) + 2 else None
 
 
 def best(query: str, names: Sequence[str], limit: int = 60, weights: Sequence[float] | None = None) -> list[Match]:

@@ -19,6 +19,7 @@ from PySide6.QtCore import (
 from PySide6.QtGui import QColor, QFont, QKeyEvent, QPainter
 from PySide6.QtWidgets import (
     QFrame,
+    QGraphicsDropShadowEffect,
     QLabel,
     QLineEdit,
     QListView,
@@ -239,6 +240,11 @@ class Palette(QFrame):
         self.list.clicked.connect(self._on_clicked)
         self.list.entered.connect(self.list.setCurrentIndex)
         appearance.changed.connect(self.list.viewport().update)
+        shadow = QGraphicsDropShadowEffect(self)
+        shadow.setBlurRadius(40)
+        shadow.setOffset(0, 10)
+        shadow.setColor(QColor(0, 0, 0, 90))
+        self.setGraphicsEffect(shadow)
         self.hide()
 
     def open(self, text: str = "") -> None:

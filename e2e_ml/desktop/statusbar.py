@@ -107,7 +107,9 @@ class StatusBar(QWidget):
         if read_at is None:
             self._graph.setText(f"{words.count(things, 'node')} from last time" if things else "nothing read yet")
             return
-        self._graph.setText(f"graph {words.age(read_at, datetime.now(UTC))} old · {words.count(things, 'node')}")
+        now = datetime.now(UTC)
+        age = "graph just read" if (now - read_at).total_seconds() < 10 else f"graph {words.age(read_at, now)} old"
+        self._graph.setText(f"{age} · {words.count(things, 'node')}")
         self._graph.setToolTip(f"Read {words.exact(read_at)}")
 
     def _show_activity(self) -> None:

@@ -77,7 +77,7 @@ class Window(QMainWindow):
         self.palette_box = Palette(appearance, self._entries, self)
         self._wire()
         self.show_stage(FIRST)
-        self.explorer.setFocus()
+        self.canvas.setFocus()
 
     def _lay_out(self) -> None:
         self.middle = QStackedWidget(self)

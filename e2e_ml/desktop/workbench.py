@@ -150,6 +150,7 @@ class Workbench(QObject):
         for unsubscribe in self._unsubscribe:
             unsubscribe()
         self._unsubscribe = []
+        self.follow.stop()
         for view in self.window.web.values():
             view.close_page()
         self.window.deleteLater()

@@ -59,7 +59,7 @@ def test_where_there_is_no_room_the_leading_pane_has_all() -> None:
         ("airflow", 1020, 1.0),
         ("airflow", 2000, 1.0),
         ("airflow", 510, 0.5),
-        ("airflow", 300, 0.45),
+        ("airflow", 300, 0.42),
         ("mlflow", 756, 0.7),
     ],
 )

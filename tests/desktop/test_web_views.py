@@ -220,3 +220,16 @@ def test_pages_begin_in_the_theme_of_the_window(qtbot: QtBot, open_workbench: Op
     assert stored() == dark
     workbench.window.use_theme("light")
     qtbot.waitUntil(lambda: stored() == light, timeout=WAIT)
+
+
+def test_an_address_that_changes_late_by_itself_does_not_move_the_focus(qtbot: QtBot, open_workbench: Open) -> None:
+    workbench = open_workbench(flights())
+    start(qtbot, workbench)
+    airflow = workbench.window.web["airflow"]
+    workbench.focus.set(GUSTY, "test")
+    qtbot.waitUntil(lambda: is_at(airflow, DAG), timeout=WAIT)
+    settle(qtbot, workbench)
+    airflow.page.runJavaScript("go('/dags/festaf.flights.plane?run_after_lte=1')")  # nobody has touched the page
+    qtbot.waitUntil(lambda: airflow.ref == dag_ref("festaf.flights.plane"), timeout=WAIT)
+    qtbot.wait(600)
+    assert workbench.focus.current == GUSTY

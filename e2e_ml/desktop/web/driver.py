@@ -1,7 +1,7 @@
 """Where a web view is and who brought it there: the person's own clicks are told apart from our navigation.
 
-A load that we start is marked until the page has settled (its redirects included), so that it never moves the focus.
-A click or a key inside the page ends the mark: from then on the person is at the wheel.
+A way that we sent the page stays ours, with every redirect and late change of its address, until the person clicks or
+types in the page. So our own navigation never moves the focus, however long a single-page application takes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class Driver(QObject):
         super().__init__(parent)
         self._page = page
         self._connection = connection
-        self._driving = False
+        self._driving = False  # the page is still under way
+        self._ours = True  # where it is, we sent it
         self._loading = False
         self._loaded_once = False
         self._settle = self._timer(SETTLE, self._end)
@@ -90,11 +91,12 @@ class Driver(QObject):
         self._pause.stop()
 
     def _person(self) -> None:
+        self._ours = False
         if self._driving:
             self._end()
 
     def _mark(self) -> None:
-        self._driving = True
+        self._driving = self._ours = True
         self._pause.stop()
         self._settle.start()
         self._longest.start()
@@ -113,7 +115,7 @@ class Driver(QObject):
         self.moved.emit(path)
         if self._driving:
             self._settle.start()
-        else:
+        elif not self._ours:
             self._pause.start()
 
     def _on_started(self) -> None:
@@ -128,5 +130,5 @@ class Driver(QObject):
             self._settle.start()
 
     def _tell(self) -> None:
-        if not self._driving and (path := self.path) is not None:
+        if not self._ours and (path := self.path) is not None:
             self.visited.emit(path)

@@ -144,7 +144,8 @@ class Placeholder(QWidget):
         if self._since is None:
             self._when.setText("")
         else:
-            self._when.setText(f"for {words.age(self._since, datetime.now(UTC))}")
+            seconds = max(0, round((datetime.now(UTC) - self._since).total_seconds()))
+            self._when.setText(f"for {words.duration(seconds)}" if seconds else "just now")
             self._when.setToolTip(words.exact(self._since))
         self._when.setVisible(self._since is not None)
         if not self.isVisible():

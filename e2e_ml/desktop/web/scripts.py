@@ -6,6 +6,7 @@ Nothing is taken from a page and nothing is sent. The keys of each page's local 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 # service -> [(key in local storage, value in light, value in dark)]. Found in the installed pages:
 # Airflow's next-themes reads `theme`; MLflow's own toggle writes the second, and reads both at start.
@@ -15,12 +16,12 @@ _THEME_KEYS: dict[str, list[tuple[str, str, str]]] = {
         ("_mlflow_dark_mode_toggle_enabled", "false", "true"),
         ("databricks-dark-mode-pref", "light", "dark"),
     ],
-    "festaf": [("theme", "light", "dark")],
 }
 # Written once for a profile; afterwards the person's own choice in the page stands.
 _FIRST_KEYS: dict[str, list[tuple[str, str]]] = {
     "mlflow": [
         ("mlflow.assistant.fab.autoOpenedOnFirstLoad_v1", "true"),  # else the assistant opens by itself
+        ("_mlflow_model_registry_promo_modal_dismissed_v1", "true"),  # else an advertisement covers the models
         ("mlflow.workflowType_v1", '"machine_learning"'),  # else the pages are those of language models
     ],
 }
@@ -45,8 +46,31 @@ _FOLD_SIDEBAR = """(() => {
     }, 60);
   }).observe(document, {childList: true, subtree: true});
 })();"""
+# The catalog asks the system for light or dark; this answers with the window's theme where they differ.
+_WEAR_SCHEME = """
+const wear = (dark) => {
+  document.documentElement.style.colorScheme = dark ? "dark" : "light";
+  for (const sheet of document.styleSheets)
+    for (const rule of sheet.cssRules) {
+      if (!(rule instanceof CSSMediaRule)) continue;
+      rule.asked ??= (rule.media.mediaText.match(/prefers-color-scheme:\\s*(dark|light)/) || [])[1];
+      if (rule.asked) rule.media.mediaText = (rule.asked === "dark") === dark ? "all" : "not all";
+    }
+};
+"""
 # Pages that notice a changed theme without a reload, told by the event that another tab would cause.
 _LIVE = frozenset({"airflow", "festaf"})
+
+
+def _wear_at_start(dark: bool) -> str:
+    return f"""(() => {{ {_WEAR_SCHEME}
+  document.addEventListener("DOMContentLoaded", () => wear({json.dumps(dark)}));
+  window.addEventListener("load", () => wear({json.dumps(dark)}));
+}})();"""
+
+
+# What a service's pages need besides their settings.
+_EXTRA: dict[str, Callable[[bool], str]] = {"mlflow": lambda _dark: _FOLD_SIDEBAR, "festaf": _wear_at_start}
 
 
 def needs_reload(service: str) -> bool:
@@ -71,7 +95,7 @@ def document_creation(service: str, *, dark: bool) -> str:
       if (store.getItem(key) === null) store.setItem(key, value);
   }} catch (error) {{ /* a page without storage keeps its own look */ }}
 }})();
-{_FOLD_SIDEBAR if service == "mlflow" else ""}"""
+{_EXTRA.get(service, lambda _dark: "")(dark)}"""
 
 
 def theme_change(service: str, *, dark: bool) -> str:
@@ -86,8 +110,7 @@ def theme_change(service: str, *, dark: bool) -> str:
       window.dispatchEvent(new StorageEvent("storage", news));
     }}
     localStorage.setItem("e2e-ml.theme", {json.dumps("dark" if dark else "light")});
-    if (document.documentElement.dataset.theme !== undefined)
-      document.documentElement.dataset.theme = {json.dumps("dark" if dark else "light")};
+    {f"{_WEAR_SCHEME} wear({json.dumps(dark)});" if service == "festaf" else ""}
   }} catch (error) {{ /* as above */ }}
 }})();"""
 

@@ -57,6 +57,7 @@ class WebView(QWidget):
         self.service, self.title, self.connection = connection.service, title, connection
         self._appearance, self._operations, self._fetch_login = appearance, operations, login
         self.lookup: routes.Lookup = routes.NO_LOOKUP
+        self.name_of: Callable[[Ref], str | None] = lambda _ref: None  # what people call it
         self.own_zoom = 1.0
         self._status: Status | None = None
         self._entering = False
@@ -210,8 +211,10 @@ class WebView(QWidget):
 
     def _show_place(self, path: str) -> None:
         ref = self._read(path)
-        title = "" if ref else policy.place_name(path)
-        self.chrome.place.show_ref(ref, title or None, outermost=self.width() >= ROOMY)
+        if ref is None:
+            self.chrome.place.show_text(policy.place_name(path))
+        else:
+            self.chrome.place.show_ref(ref, self.name_of(ref), whole=self.width() >= ROOMY)
 
     def _on_visited(self, path: str) -> None:
         if (ref := self._read(path)) is not None:
