@@ -33,7 +33,8 @@ _COMPACT_ABOVE = 100  # files; small ones are then merged into few
 class WrittenInterval(Record):
     """One entry of the ledger: what one data interval of a view holds since `written_at`.
 
-    `start` and `end` are None for the snapshot of a view without times that was not loaded for an interval.
+    `start` and `end` are None for the snapshot of a view without times that was not loaded for an interval. No rows:
+    the source had none for the interval when it was looked at.
     """
 
     start: datetime | None
@@ -188,10 +189,11 @@ class OfflineStore:
         return table.history(limit) if table else []
 
     def _last_written(self, view: str) -> datetime | None:
-        for limit in (5, None):  # a compaction has no entry, and may be the last commit
+        for limit in (5, None):  # the last commits may be a compaction, or intervals in which nothing happened
             for commit in self._history(view, limit):
-                if _LEDGER in commit:
-                    return WrittenInterval.model_validate_json(commit[_LEDGER]).written_at
+                entry = WrittenInterval.model_validate_json(commit[_LEDGER]) if _LEDGER in commit else None
+                if entry is not None and entry.rows:
+                    return entry.written_at
         return None
 
     def _entries(self, view: str) -> list[WrittenInterval]:

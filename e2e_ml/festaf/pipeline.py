@@ -21,7 +21,7 @@ from urllib.parse import quote
 import polars as pl
 
 from e2e_ml.festaf import sources, validation
-from e2e_ml.festaf.compute import compute, lookback
+from e2e_ml.festaf.compute import compute, lookback, stored_schema
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.model import FeatureView
 from e2e_ml.festaf.offline import OfflineStore, WrittenInterval
@@ -32,7 +32,7 @@ _STALE = 7 * 24 * 3600.0  # seconds after which the staging files of a run that 
 
 
 class NoRowsError(FeatureStoreError):
-    """The source has no rows for the interval, and nothing was written for it before: there is nothing to do."""
+    """The source has no rows for the interval, and nothing was written for it before. The ledger has noted that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,7 @@ def extract(interval: Interval) -> pl.DataFrame:
     """The source's rows of the interval, and those before it that its windows see.
 
     Raises NoRowsError where the interval has no rows and never had any, FeatureStoreError where the source is wrong.
+    The ledger then says that the interval was looked at: a view is not late because nothing happened.
     """
     view, start, end = interval.view, interval.start, interval.end
     early = start - lookback(view) if view.event_time and start else start
@@ -94,8 +95,10 @@ def extract(interval: Interval) -> pl.DataFrame:
     if _inside(interval, rows).is_empty() and (
         view.event_time is None or not interval.offline.has_rows(view, start, end)
     ):
+        if view.event_time is not None:
+            write_offline(interval, pl.DataFrame(schema=stored_schema(view)))
         raise NoRowsError(
-            f"{view.name}: {view.source.uri} has no rows for {interval.words}; nothing was written and no asset event "
+            f"{view.name}: {view.source.uri} has no rows for {interval.words}; no row was written and no asset event "
             "is emitted. Run the interval again when its rows have come."
         )
     return rows

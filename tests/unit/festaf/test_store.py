@@ -96,10 +96,14 @@ def test_the_ledger_has_an_entry_for_each_interval(store: FeatureStore) -> None:
     assert store.intervals("plane")[0].rows == 3
 
 
-def test_an_interval_without_rows_writes_nothing(store: FeatureStore) -> None:
-    with pytest.raises(NoRowsError, match="has no rows for 2013-01-04 00:00 UTC to 2013-01-05 00:00 UTC"):
-        store.load("weather", hour(72), hour(96))
-    assert len(store.intervals("weather")) == 2
+def test_an_interval_without_rows_is_noted_as_such(store: FeatureStore) -> None:
+    before = store.stats("weather")
+    for _ in range(2):
+        with pytest.raises(NoRowsError, match="has no rows for 2013-01-04 00:00 UTC to 2013-01-05 00:00 UTC"):
+            store.load("weather", hour(72), hour(96))
+    ledger = store.intervals("weather")
+    assert [(e.start, e.end, e.rows) for e in ledger[2:]] == [(hour(72), hour(96), 0)]
+    assert store.stats("weather") == before
 
 
 def test_an_interval_that_lost_its_rows_is_emptied(store: FeatureStore) -> None:
