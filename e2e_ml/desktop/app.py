@@ -127,7 +127,8 @@ def run(
 ) -> int:
     """Open `workspace` in a window and stay until it is closed; the exit code.
 
-    `stack` is the workspace's own where none is given. `opened` is called once the window shows and its services are starting, e.g. to run the demo or the tour.
+    `stack` is the workspace's own where none is given. `opened` is called once the window shows and its services are
+    starting, e.g. to run the demo or the tour.
     """
     prepare_environment(os.environ, root=os.geteuid() == 0, say=_warn)
     application = make_application(sys.argv[:1])

@@ -44,7 +44,9 @@ def _word(word: str, name: str) -> tuple[float, Sequence[int]] | None:
             here = name.find(word, here + 1)
         begins = _begins(name, best)
         ends = best + len(word) == len(name) or name[best + len(word)] in _BOUNDARIES
-        return 10.0 * len(word) + (12 if begins else 0) + (8 if begins and ends else 0), range(best, best + len(word))
+        early = max(0.0, 6 - 0.5 * best)  # a thing's own name comes before the name of what contains it
+        total = 10.0 * len(word) + (12 if begins else 0) + (8 if begins and ends else 0) + early
+        return total, range(best, best + len(word))
     return _initials(word, name) or _strewn(word, name)
 
 

@@ -278,7 +278,7 @@ class Window(QMainWindow):
 
     def _on_focus(self, ref: Ref, origin: str) -> None:
         """A DAG, a run or a model chosen in a panel is looked at in its owner's view; a feature has a page in each."""
-        if origin not in self.web and ref.scheme in self.web and ref.scheme != "festaf":
+        if origin not in (*self.web, "session") and ref.scheme in self.web and ref.scheme != "festaf":
             self.canvas.lead(ref.scheme)
         if self.side.currentWidget() is self.services:
             self.side.setCurrentWidget(self.inspector)

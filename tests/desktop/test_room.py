@@ -87,7 +87,7 @@ NAMES = [
 
 @pytest.mark.parametrize(
     ("query", "first"),
-    [("temp", 0), ("tempe", 2), ("contemp", 3), ("carrier mean", 4), ("cdm", 4), ("TEMP HOURLY", 0)],
+    [("temp", 0), ("tempe", 2), ("contemp", 3), ("carrier mean", 4), ("cdm", 4), ("TEMP HOURLY", 0), ("delay", 4)],
 )
 def test_fuzzy_find(query: str, first: int) -> None:
     found = fuzzy.best(query, NAMES)

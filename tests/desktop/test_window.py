@@ -73,6 +73,9 @@ def test_the_palette_finds_and_goes(qtbot: QtBot, open_workbench: Open) -> None:
     assert workbench.focus.current == GUSTY
     assert not window.palette_box.isVisible()
     window.show_palette()
+    qtbot.keyClicks(window.palette_box.field, "delay_mean")
+    assert window.palette_box.shown[0].title.startswith("delay_mean")
+    window.show_palette()
     qtbot.keyClicks(window.palette_box.field, "zzzzzz")
     assert window.palette_box.shown == []
     assert not window.palette_box.nothing.isHidden()
