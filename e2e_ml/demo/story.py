@@ -72,7 +72,8 @@ def run(url: str, headers: Headers, project: Path, report: Report, cancelled: Ca
     """Tell the whole story, or what is left of it. Blocks until there is a champion.
 
     `url` and `headers` reach Airflow; `headers` may be asked again later, when a token has run out. `project` is the
-    folder of the feature store. Raises StoryError, or StoryCancelledError.
+    folder of the feature store. `report` is called in this thread, for each line once. The DAGs are those of
+    `project.prepare`, which comes before Airflow is started. Raises StoryError, or StoryCancelledError.
     """
     api = AirflowApi(url, headers)
     try:

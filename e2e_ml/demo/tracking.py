@@ -165,7 +165,7 @@ def _skops() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import skops
-        import skops.io  # noqa: F401  # pyright: ignore[reportUnusedImport]
+        import skops.io  # pyright: ignore[reportUnusedImport]
     return skops
 
 
