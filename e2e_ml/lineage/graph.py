@@ -18,7 +18,7 @@ from e2e_ml.refs import Kind, Ref
 # The keys of Node.facts, by kind; times are ISO 8601 in UTC, durations seconds. A fact that is not known is absent.
 FACTS: Mapping[Kind, tuple[str, ...]] = {
     Kind.PROJECT: ("registry_version", "applied_at", "applied_by"),
-    Kind.SOURCE: ("uri", "format", "columns"),
+    Kind.SOURCE: ("uri", "format", "columns", "place"),  # place: where it lies, as an absolute URI
     Kind.ENTITY: ("dtype", "description"),
     Kind.FEATURE_VIEW: (
         "description", "owner", "owner_email", "purpose", "source", "entities", "event_time", "schedule", "ttl",
@@ -69,9 +69,9 @@ class Relation(StrEnum):
     FEEDS = "feeds"  # source -> view, feature -> feature, feature -> service
     CONTAINS = "contains"  # view -> feature, DAG -> task, experiment -> run
     KEYS = "keys"  # entity -> view
-    PRODUCES = "produces"  # DAG -> view, DAG -> asset, DAG -> registered model
+    PRODUCES = "produces"  # DAG -> source, DAG -> view, DAG -> asset, DAG -> registered model
     TRIGGERS = "triggers"  # asset -> DAG
-    STANDS_FOR = "stands for"  # asset -> view
+    STANDS_FOR = "stands for"  # asset -> source, asset -> view
     TRAINS = "trains"  # service -> run, feature -> run
     STARTED = "started"  # DAG -> run, task instance -> run
     LOGGED = "logged"  # run -> model version, run -> logged model

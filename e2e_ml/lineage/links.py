@@ -76,6 +76,20 @@ def assets_of_views(nodes: Nodes) -> Iterator[Edge]:
             yield Edge(dag, view, Relation.PRODUCES, Evidence.OBSERVED, f"wrote the view's asset at {writer['at']}")
 
 
+def assets_of_sources(nodes: Nodes) -> Iterator[Edge]:
+    """An asset whose URI is where a source's rows lie: who writes the asset makes the source."""
+    sources: dict[str, list[Ref]] = {}
+    for source in _of(nodes, Kind.SOURCE):
+        if place := source.facts.get("place"):
+            sources.setdefault(normal_uri(place), []).append(source.ref)
+    for asset in _of(nodes, Kind.ASSET):
+        for source in sources.get(normal_uri(asset.ref.keys[0]), ()):
+            yield Edge(asset.ref, source, Relation.STANDS_FOR, Evidence.OBSERVED, "the asset's URI is the source's")
+            if writer := asset.facts.get("written_by"):
+                dag = refs.dag(asset.ref.instance, writer["dag_id"])
+                yield Edge(dag, source, Relation.PRODUCES, Evidence.OBSERVED, f"wrote its file at {writer['at']}")
+
+
 def _by_extra(nodes: Nodes, extra: Mapping[str, Any]) -> Ref | None:
     project, view = extra.get("project"), extra.get("view")
     ref = refs.feature_view(str(project), str(view)) if project and view else None
@@ -183,6 +197,7 @@ def models_of_assets(nodes: Nodes) -> Iterator[Edge]:
 RULES: tuple[Rule, ...] = (
     dags_of_views,
     assets_of_views,
+    assets_of_sources,
     services_of_runs,
     features_of_runs,
     data_of_runs,

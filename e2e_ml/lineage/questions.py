@@ -59,7 +59,9 @@ def pipeline(graph: Graph, ref: Ref) -> Ref | None:
         case Kind.RUN:
             return _best_up(graph, ref, Relation.STARTED)
         case Kind.SOURCE | Kind.ENTITY:
-            return _first(pipeline(graph, e.downstream) for e in graph.downstream(ref))
+            return _best_up(graph, ref, Relation.PRODUCES) or _first(
+                pipeline(graph, e.downstream) for e in graph.downstream(ref)
+            )
         case Kind.REGISTERED_MODEL:
             return _best_up(graph, ref, Relation.PRODUCES) or _first(
                 pipeline(graph, u.run.ref) for u in uses(graph, ref)

@@ -67,7 +67,7 @@ class Callout(QWidget):
         buttons.addStretch(1)
         buttons.addWidget(self._back)
         buttons.addWidget(self._next)
-        layout = QVBoxLayout(self)
+        self._column = layout = QVBoxLayout(self)
         layout.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         layout.setSpacing(GRID // 2)
         for widget in (self._number, self._title, self._text):
@@ -86,12 +86,10 @@ class Callout(QWidget):
         self._text.setText(step.text)
         self._back.setEnabled(number > 1)
         self._next.setText("Done" if number == count else "Next")
-        self.setFixedWidth(WIDTH)
-        # A wrapped label knows its height only for a width.
-        inner = WIDTH - 2 * MARGIN
-        for label in (self._title, self._text):
-            label.setFixedHeight(label.heightForWidth(inner))
-        self.adjustSize()
+        for label in (self._number, self._title, self._text):
+            label.ensurePolished()  # its font comes with the style sheet, and its height from its font
+        self._column.activate()
+        self.setFixedSize(WIDTH, self._column.totalHeightForWidth(WIDTH))
         self.move(place(anchor, self.size(), self._window.rect()))
         self.show()
         self.raise_()

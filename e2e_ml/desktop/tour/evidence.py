@@ -55,7 +55,8 @@ def _in_panels(window: Window, focus: Focus, expectation: Expectation) -> Missin
             shown = text_of(window.inspector)
             return [f"{t!r} in the inspector" for t in texts if t not in shown]
         case ExplorerShows(ref):
-            return [] if window.explorer.isVisible() and window.explorer.selected == ref else [f"{ref} in the explorer"]
+            explorer = window.explorer
+            return [] if explorer.isVisible() and explorer.selected() == ref else [f"{ref} in the explorer"]
         case LineageDraws(wanted):
             drawn = window.inspector.lineage.shown.keys if window.inspector.lineage.isVisible() else ()
             return [f"{ref} in the lineage" for ref in wanted if ref not in drawn]

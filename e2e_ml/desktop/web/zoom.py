@@ -7,7 +7,7 @@ MOST = 3.0
 STEP = 1.1
 
 # The width, in CSS pixels, at which a service's pages look as their makers meant them to.
-COMFORTABLE: dict[str, int] = {"airflow": 1020, "mlflow": 1080, "festaf": 760}
+COMFORTABLE: dict[str, int] = {"airflow": 1020, "mlflow": 1080, "festaf": 480}
 
 
 def automatic(service: str, width: int) -> float:

@@ -24,6 +24,7 @@ from e2e_ml.festaf.model import Explanation, FeatureView, Registry, ViewStats
 from e2e_ml.festaf.offline import WrittenInterval
 from e2e_ml.festaf.profile import FeatureProfile, profile
 from e2e_ml.festaf.registry import path_of
+from e2e_ml.festaf.sources import location
 from e2e_ml.festaf.store import FeatureStore
 from e2e_ml.festaf.validation import Violation, violations
 
@@ -61,14 +62,22 @@ class Live:
     def intervals(self, view: FeatureView) -> tuple[WrittenInterval, ...]:
         return self._of("intervals", view, lambda: self._offline.intervals(view))
 
+    def written_until(self, view: FeatureView) -> datetime | None:
+        """The end of the newest data interval in the ledger."""
+        return max((interval.end for interval in self.intervals(view) if interval.end is not None), default=None)
+
+    def source_of(self, view: FeatureView) -> str:
+        """Where the view's rows come from, as a URI that others can compare with theirs."""
+        place = location(view, self._store.path)
+        return place if "://" in place else Path(place).absolute().as_uri()
+
     def verdict(self, view: FeatureView) -> Freshness:
         """How fresh the view is now."""
-        ends = [interval.end for interval in self.intervals(view) if interval.end is not None]
         maker = view.produced_by
         try:
             return freshness(
                 schedule=view.schedule,
-                written_until=max(ends, default=None),
+                written_until=self.written_until(view),
                 last_written=self.stats(view).last_written,
                 produced_by=f"{maker.dag_id}.{maker.task_id}" if maker else None,
                 end=view.end,

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
 from e2e_ml.festaf.model import ViewStats
 from e2e_ml.festaf.server.live import Live
+
+
+class ViewState(ViewStats):
+    """A view's rows, how far its pipeline has come, and where they come from."""
+
+    written_until: datetime | None  # the end of the newest data interval that was written, or looked at and empty
+    source: str  # the source's place as an absolute URI
 
 
 class AllStats(BaseModel):
@@ -17,13 +25,18 @@ class AllStats(BaseModel):
 
     project: str
     registry_version: int
-    views: dict[str, ViewStats]
+    views: dict[str, ViewState]
 
 
 def stats_text(live: Live) -> str:
     """The statistics of every view as JSON; the text changes with the registry and with every write."""
     registry = live.registry
-    views = {view.name: live.stats(view) for view in registry.views}
+    views = {
+        view.name: ViewState(
+            **dict(live.stats(view)), written_until=live.written_until(view), source=live.source_of(view)
+        )
+        for view in registry.views
+    }
     return AllStats(project=registry.project, registry_version=registry.version, views=views).model_dump_json()
 
 

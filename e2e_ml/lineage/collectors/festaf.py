@@ -65,7 +65,7 @@ def _registry(content: Any) -> Registry:
 
 
 def registry_graph(registry: Registry, stats: Mapping[str, Mapping[str, Any]]) -> tuple[list[Node], list[Edge]]:
-    """The registry as nodes and edges. `stats`: view name -> {rows, newest_event, last_written}, as JSON has them."""
+    """The registry as nodes and edges. `stats`: view name -> what `/api/v1/stats` tells of it, as JSON."""
     builder = _Builder(registry.project)
     applied = registry.history[-1] if registry.history else None
     builder.node(
@@ -114,17 +114,22 @@ class _Builder:
             "features": [f.name for f in view.features if not f.hidden],
         }
         self.node(ref, facts)
-        self._sources(view, ref)
+        self._sources(view, ref, stats.get("source"))
         for feature in view.features:
             if not feature.hidden:
                 self._feature(view, feature, {**shared, **written})
 
-    def _sources(self, view: FeatureView, ref: Ref) -> None:
+    def _sources(self, view: FeatureView, ref: Ref, place: str | None) -> None:
         source = refs.source(self._project, view.source.name)
         columns = {c for f in view.features for c in f.inputs if not view.has(c)}
         columns |= {f.name for f in view.features if f.expression is None} | {key.name for key in view.entities}
         earlier: list[str] = self.nodes[source].facts["columns"] if source in self.nodes else []
-        facts = {"uri": view.source.uri, "format": view.source.format, "columns": sorted({*columns, *earlier})}
+        facts = {
+            "uri": view.source.uri,
+            "place": place,
+            "format": view.source.format,
+            "columns": sorted({*columns, *earlier}),
+        }
         self.node(source, facts)
         self._edge(source, ref, Relation.FEEDS, "the view's source")
         for key in view.entities:

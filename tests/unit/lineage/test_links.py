@@ -76,6 +76,19 @@ def test_an_asset_stands_for_its_view_and_its_writer_makes_it(uri: str, extra: d
     }
 
 
+def test_an_asset_where_a_source_lies_ties_its_writer_to_the_source() -> None:
+    source = Node(refs.source("flights", "weather"), {"place": "file:///srv/flights/data/weather.parquet"})
+    elsewhere = Node(refs.source("flights", "planes"), {"place": "file:///srv/flights/data/planes.parquet"})
+    asset = Node(
+        refs.asset("a", "file:///srv/flights/data/weather.parquet/"),
+        {"written_by": {"dag_id": "ingest", "at": "2026-11-21T00:00:00Z"}},
+    )
+    assert links(source, elsewhere, asset) == {
+        (asset.ref, Relation.STANDS_FOR, source.ref, Evidence.OBSERVED),
+        (refs.dag("a", "ingest"), Relation.PRODUCES, source.ref, Evidence.OBSERVED),
+    }
+
+
 def test_a_run_with_a_service_hangs_on_the_service_alone() -> None:
     made = links(
         Node(life.SERVICE, {"features": ["hourly_weather.temp"]}),
