@@ -14,7 +14,7 @@ from e2e_ml.desktop.workbench import Workbench
 from e2e_ml.lineage.graph import Graph
 from e2e_ml.refs import Ref, feature, feature_view
 from e2e_ml.stack.service import Login, State
-from tests.desktop.lifecycles import GUSTY, dag_ref, flights
+from tests.desktop.lifecycles import CHAMPION, GUSTY, dag_ref, flights
 from tests.desktop.local_pages import Pages
 from tests.desktop.local_services import LocalStack
 
@@ -233,3 +233,22 @@ def test_an_address_that_changes_late_by_itself_does_not_move_the_focus(qtbot: Q
     qtbot.waitUntil(lambda: airflow.ref == dag_ref("festaf.flights.plane"), timeout=WAIT)
     qtbot.wait(600)
     assert workbench.focus.current == GUSTY
+
+
+def test_a_page_named_by_a_fragment_comes_back_with_its_service(
+    qtbot: QtBot, open_workbench: Open, pages: Pages
+) -> None:
+    workbench = open_workbench(flights())
+    assert isinstance(workbench.stack, LocalStack)
+    start(qtbot, workbench)
+    mlflow = workbench.window.web["mlflow"]
+    workbench.focus.set(CHAMPION, "test")
+    qtbot.waitUntil(lambda: is_at(mlflow, CHAMPION), timeout=WAIT)
+    settle(qtbot, workbench)
+    before = len(pages.requests)
+    workbench.stack.tell("mlflow", State.FAILED)
+    qtbot.waitUntil(lambda: not mlflow.showing_page, timeout=WAIT)
+    workbench.stack.tell("mlflow", State.UP)
+    qtbot.waitUntil(lambda: mlflow.showing_page, timeout=WAIT)
+    assert is_at(mlflow, CHAMPION)
+    assert len(pages.requests) > before  # it was fetched, not only shown again

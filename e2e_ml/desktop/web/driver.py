@@ -24,6 +24,7 @@ class Driver(QObject):
     visited = Signal(str)  # the person went to this path, query and fragment
     moved = Signal(str)  # the address changed, by whomever
     settled = Signal()
+    loaded = Signal(bool)  # a page has loaded, or failed to
 
     def __init__(self, page: Page, connection: Connection, parent: QObject) -> None:
         super().__init__(parent)
@@ -33,6 +34,7 @@ class Driver(QObject):
         self._ours = True  # where it is, we sent it
         self._loading = False
         self._loaded_once = False
+        self._next: QUrl | None = None  # where to go once the page is blank
         self._settle = self._timer(SETTLE, self._end)
         self._longest = self._timer(LONGEST, self._end)
         self._pause = self._timer(PAUSE, self._tell)
@@ -60,11 +62,16 @@ class Driver(QObject):
     def go(self, path: str) -> None:
         """Lead the page to `path`; what follows is ours until it settles."""
         self._mark()
+        self._next = None
         here = self.path
         if here == path and self._loaded_once and not self._loading:
             return
         if self._loaded_once and here is not None and self._connection.service in _SOFT and not self._loading:
             self._page.runJavaScript(scripts.soft_navigation(self._connection.full_path(path)))
+        elif not (self._loaded_once or self._loading) and here is not None and "#" in path:
+            # Another fragment of the same address is no load: a page that has to be fetched anew goes by a blank one.
+            self._next = self._connection.url(path)
+            self._page.setUrl(QUrl("about:blank"))
         else:
             self._page.setUrl(self._connection.url(path))
 
@@ -88,6 +95,7 @@ class Driver(QObject):
     def forget(self) -> None:
         """The page is gone or foreign: the next way begins with a full load."""
         self._loaded_once = False
+        self._next = None
         self._pause.stop()
 
     def _person(self) -> None:
@@ -125,9 +133,14 @@ class Driver(QObject):
 
     def _on_finished(self, ok: bool) -> None:
         self._loading = False
+        if self._next is not None and self._page.url() == QUrl("about:blank"):
+            target, self._next = self._next, None
+            QTimer.singleShot(0, self, lambda: self._page.setUrl(target))
+            return
         self._loaded_once = self._loaded_once or ok
         if self._driving:
             self._settle.start()
+        self.loaded.emit(ok)
 
     def _tell(self) -> None:
         if not self._ours and (path := self.path) is not None:

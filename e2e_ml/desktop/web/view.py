@@ -105,7 +105,7 @@ class WebView(QWidget):
         self.placeholder.retry.connect(self._on_retry)
         self.driver.moved.connect(self._on_moved)
         self.driver.visited.connect(self._on_visited)
-        self.page.loadFinished.connect(self._on_loaded)
+        self.driver.loaded.connect(self._on_loaded)
         self.page.renderProcessTerminated.connect(self._on_terminated)
         self.page.leads_outside.connect(self._on_outside)
         self.page.refused.connect(lambda sentence: self.notice.tell(sentence))
