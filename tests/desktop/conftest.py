@@ -31,9 +31,7 @@ Open = Callable[[Graph], Workbench]
 
 
 @pytest.fixture
-def open_workbench(
-    qtbot: QtBot, pages: Pages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Open]:
+def open_workbench(qtbot: QtBot, pages: Pages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     """Open a workbench over a graph; its pages come from `pages`, its state is in `tmp_path`."""
     monkeypatch.setattr(driver, "SETTLE", 400)  # local pages redirect at once
     opened: list[Workbench] = []
