@@ -11,7 +11,7 @@ from pathlib import Path
 from e2e_ml.demo.files import replacing
 from e2e_ml.festaf import FeatureStore
 from e2e_ml.festaf import registry as registries
-from e2e_ml.festaf.loading import load_definitions
+from e2e_ml.festaf.definition.loading import load_definitions
 from e2e_ml.workspace import FILE_NAME, Workspace
 
 PROJECT = "flights"

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from e2e_ml.festaf.columns import Column
-from e2e_ml.festaf.definitions import FeatureService, FeatureView, Owner, Source, Task, csv, delta, parquet
+from e2e_ml.festaf.definition.classes import FeatureService, FeatureView, Owner, Source, Task, csv, delta, parquet
+from e2e_ml.festaf.definition.columns import Column
+from e2e_ml.festaf.definition.places import DefinitionError
+from e2e_ml.festaf.definition.roles import CreatedTime, Entity, EventTime
+from e2e_ml.festaf.definition.types import Bool, Date, Float32, Float64, Int32, Int64, String, Timestamp
 from e2e_ml.festaf.errors import FeatureStoreError
-from e2e_ml.festaf.places import DefinitionError
-from e2e_ml.festaf.roles import CreatedTime, Entity, EventTime
-from e2e_ml.festaf.types import Bool, Date, Float32, Float64, Int32, Int64, String, Timestamp
 
 if TYPE_CHECKING:
     from e2e_ml.festaf.store import FeatureStore

@@ -23,13 +23,13 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from e2e_ml import refs
 from e2e_ml.festaf import registry as registries
 from e2e_ml.festaf.errors import FeatureStoreError
-from e2e_ml.festaf.explaining import explain
 from e2e_ml.festaf.freshness import schedule_words
 from e2e_ml.festaf.model import FeatureView, Registry
 from e2e_ml.festaf.naming import dag_id
+from e2e_ml.festaf.registry.explaining import explain
 
 if TYPE_CHECKING:
-    from e2e_ml.festaf.pipeline import Interval, Staging
+    from e2e_ml.festaf.rows.pipeline import Interval, Staging
 
 _LOG = logging.getLogger(__name__)
 
@@ -121,7 +121,7 @@ def _tasks(project: str, view: str, outlet: Asset) -> None:
 
     @task
     def extract() -> int:
-        from e2e_ml.festaf.pipeline import NoRowsError
+        from e2e_ml.festaf.rows.pipeline import NoRowsError
 
         try:
             rows = _staging(project, view).keep_extracted()
@@ -139,7 +139,7 @@ def _tasks(project: str, view: str, outlet: Asset) -> None:
 
     @task
     def validate() -> int:
-        from e2e_ml.festaf import pipeline, validation
+        from e2e_ml.festaf.rows import pipeline, validation
 
         interval = _interval(project, view)
         found = pipeline.validate(interval, _staging(project, view).transformed())
@@ -155,7 +155,7 @@ def _tasks(project: str, view: str, outlet: Asset) -> None:
 
     @task(outlets=[outlet])
     def write_offline() -> int:
-        from e2e_ml.festaf import pipeline
+        from e2e_ml.festaf.rows import pipeline
 
         interval = _interval(project, view)
         rows = _staging(project, view).transformed()
@@ -174,7 +174,7 @@ def _tasks(project: str, view: str, outlet: Asset) -> None:
 
     @task
     def materialize_online() -> int:
-        from e2e_ml.festaf import pipeline
+        from e2e_ml.festaf.rows import pipeline
 
         entities = pipeline.materialize_online(_interval(project, view))
         _LOG.info("%s entities are now served from these rows.", entities)
@@ -191,8 +191,8 @@ def _context() -> dict[str, Any]:
 
 def _interval(project: str, view: str) -> Interval:
     """The data interval of the run that this task belongs to."""
-    from e2e_ml.festaf.asked import view_named
-    from e2e_ml.festaf.pipeline import Interval
+    from e2e_ml.festaf.registry.asked import view_named
+    from e2e_ml.festaf.rows.pipeline import Interval
 
     context = _context()
     registry = registries.read(project)
@@ -208,7 +208,7 @@ def _interval(project: str, view: str) -> Interval:
 
 
 def _staging(project: str, view: str) -> Staging:
-    from e2e_ml.festaf.pipeline import Staging
+    from e2e_ml.festaf.rows.pipeline import Staging
 
     interval = _interval(project, view)
     return Staging(interval, interval.dag_run_id or "manual")

@@ -102,8 +102,8 @@ def apply(project: Path, name: str | None, as_json: bool) -> None:
 
 def _plan(project: Path, name: str | None) -> Any:
     from e2e_ml.festaf import registry
-    from e2e_ml.festaf.loading import load_definitions
-    from e2e_ml.festaf.planning import plan
+    from e2e_ml.festaf.definition.loading import load_definitions
+    from e2e_ml.festaf.registry.planning import plan
 
     return plan(registry.read(project, name=name), load_definitions(project))
 
@@ -114,7 +114,7 @@ def _plan(project: Path, name: str | None) -> Any:
 def list_(project: Path, as_json: bool) -> None:
     """List what has been applied: feature views with their features, then services."""
     from e2e_ml.festaf import registry
-    from e2e_ml.festaf.listing import listing, listing_json
+    from e2e_ml.festaf.registry.listing import listing, listing_json
 
     stored = registry.read(project)
     click.echo(json.dumps(listing_json(stored), indent=2, ensure_ascii=False) if as_json else listing(stored))
@@ -126,7 +126,7 @@ def list_(project: Path, as_json: bool) -> None:
 @_json
 def show(name: str, project: Path, as_json: bool) -> None:
     """Explain NAME: a feature (hourly_weather.temp), a feature view or a feature service."""
-    from e2e_ml.festaf.listing import answers
+    from e2e_ml.festaf.registry.listing import answers
     from e2e_ml.festaf.store import FeatureStore
 
     explanation = FeatureStore.open(project).explain(name)

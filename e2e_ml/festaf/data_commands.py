@@ -15,7 +15,7 @@ from e2e_ml.festaf.errors import FeatureStoreError
 if TYPE_CHECKING:
     import polars as pl
 
-    from e2e_ml.festaf.profile import FeatureProfile
+    from e2e_ml.festaf.rows.profile import FeatureProfile
     from e2e_ml.festaf.store import FeatureStore
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
@@ -30,7 +30,7 @@ _READERS = {".csv": "read_csv", ".parquet": "read_parquet", ".json": "read_json"
 @_json
 def validate(view: str, project: Path, as_json: bool) -> None:
     """Check the stored rows of VIEW against its constraints. Exits with 1 when one is broken."""
-    from e2e_ml.festaf.validation import table
+    from e2e_ml.festaf.rows.validation import table
 
     found = _open(project).validate(view)
     if as_json:

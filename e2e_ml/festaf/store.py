@@ -10,15 +10,16 @@ from typing import Any, Literal
 
 import polars as pl
 
-from e2e_ml.festaf import asked as ask
-from e2e_ml.festaf import explaining, historical, pipeline, planning, profile, validation
 from e2e_ml.festaf import registry as registries
-from e2e_ml.festaf.asked import Names
 from e2e_ml.festaf.errors import FeatureStoreError
-from e2e_ml.festaf.historical import HistoricalFeatures
 from e2e_ml.festaf.model import Explanation, FeatureView, Registry, ViewStats
-from e2e_ml.festaf.offline import WrittenInterval
-from e2e_ml.festaf.planning import Definitions, Plan
+from e2e_ml.festaf.registry import asked as ask
+from e2e_ml.festaf.registry import explaining, planning
+from e2e_ml.festaf.registry.asked import Names
+from e2e_ml.festaf.registry.planning import Definitions, Plan
+from e2e_ml.festaf.rows import historical, pipeline, profile, validation
+from e2e_ml.festaf.rows.historical import HistoricalFeatures
+from e2e_ml.festaf.rows.offline import WrittenInterval
 
 REGISTRY = registries.FILE_NAME
 Missing = Literal["absent", "expired"]

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from e2e_ml.festaf.loading import load_definitions
+from e2e_ml.festaf.definition.loading import load_definitions
 from e2e_ml.festaf.model import Explanation, Registry
 from e2e_ml.festaf.store import FeatureStore
 

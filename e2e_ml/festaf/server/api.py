@@ -10,15 +10,15 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 from e2e_ml import __version__
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.model import Explanation, FeatureService, FeatureView, Registry, ViewStats
-from e2e_ml.festaf.offline import WrittenInterval
-from e2e_ml.festaf.profile import FeatureProfile
-from e2e_ml.festaf.search import search as find
+from e2e_ml.festaf.registry.search import search as find
+from e2e_ml.festaf.rows.offline import WrittenInterval
+from e2e_ml.festaf.rows.profile import FeatureProfile
+from e2e_ml.festaf.rows.validation import Violation
 from e2e_ml.festaf.server import facts
 from e2e_ml.festaf.server.live import live_of
 from e2e_ml.festaf.server.pages import NotHereError, view_or_404
 from e2e_ml.festaf.server.security import check_token
 from e2e_ml.festaf.server.tags import AllStats, known, stats_text, tag_of
-from e2e_ml.festaf.validation import Violation
 
 router = APIRouter()
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from e2e_ml.festaf.profile import FeatureProfile
+from e2e_ml.festaf.rows.profile import FeatureProfile
 from e2e_ml.festaf.server.presenting import number, percent
 
 

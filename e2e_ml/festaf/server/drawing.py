@@ -13,8 +13,8 @@ from datetime import timedelta
 from markupsafe import Markup
 
 from e2e_ml.festaf.expression import Apply, Cast, Column, Expression, Literal, Window
+from e2e_ml.festaf.expression.operations import OPERATIONS
 from e2e_ml.festaf.freshness import brief
-from e2e_ml.festaf.operations import OPERATIONS
 
 # Pixels. A character is as wide as in the widest face of the font stack, at 12 px.
 _CHARACTER, _BOLD_CHARACTER, _PADDING = 7.4, 8.4, 10

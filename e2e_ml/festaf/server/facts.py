@@ -9,10 +9,10 @@ from datetime import datetime
 from e2e_ml import refs
 from e2e_ml.festaf.freshness import Freshness
 from e2e_ml.festaf.model import Applied, Change, Feature, FeatureService, FeatureView, Registry, Source
-from e2e_ml.festaf.offline import WrittenInterval
-from e2e_ml.festaf.search import Hit
+from e2e_ml.festaf.registry.search import Hit
+from e2e_ml.festaf.rows.offline import WrittenInterval
+from e2e_ml.festaf.rows.validation import Violation
 from e2e_ml.festaf.server.presenting import bounds, exact, interval, number, plural, rule
-from e2e_ml.festaf.validation import Violation
 from e2e_ml.refs import Ref
 from e2e_ml.routes import festaf_path
 

@@ -16,17 +16,17 @@ import polars as pl
 from deltalake.exceptions import DeltaError
 from fastapi import Request
 
-from e2e_ml.festaf import pipeline
 from e2e_ml.festaf.errors import FeatureStoreError
-from e2e_ml.festaf.explaining import explain
 from e2e_ml.festaf.freshness import Freshness, FreshnessState, freshness
 from e2e_ml.festaf.model import Explanation, FeatureView, Registry, ViewStats
-from e2e_ml.festaf.offline import WrittenInterval
-from e2e_ml.festaf.profile import FeatureProfile, profile
 from e2e_ml.festaf.registry import path_of
-from e2e_ml.festaf.sources import location
+from e2e_ml.festaf.registry.explaining import explain
+from e2e_ml.festaf.rows import pipeline
+from e2e_ml.festaf.rows.offline import WrittenInterval
+from e2e_ml.festaf.rows.profile import FeatureProfile, profile
+from e2e_ml.festaf.rows.sources import location
+from e2e_ml.festaf.rows.validation import Violation, violations
 from e2e_ml.festaf.store import FeatureStore
-from e2e_ml.festaf.validation import Violation, violations
 
 _LOG = logging.getLogger(__name__)
 # What reading a table can end in when its files and its definition disagree, or the disk does.

@@ -11,12 +11,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from e2e_ml import __version__, refs, resources
-from e2e_ml.festaf.explaining import source_inputs
 from e2e_ml.festaf.expression import from_json
 from e2e_ml.festaf.freshness import FreshnessState
 from e2e_ml.festaf.model import FeatureService, FeatureView, Registry
 from e2e_ml.festaf.naming import dag_id
-from e2e_ml.festaf.search import nearest, search
+from e2e_ml.festaf.registry.explaining import source_inputs
+from e2e_ml.festaf.registry.search import nearest, search
 from e2e_ml.festaf.server import drawing, facts, presenting, tags
 from e2e_ml.festaf.server.distribution import Distribution, distributions
 from e2e_ml.festaf.server.live import Live, live_of

@@ -11,14 +11,14 @@ from e2e_ml import resources
 from e2e_ml.desktop.theme import DARK, LIGHT, Theme
 from e2e_ml.festaf.expression import Apply, Cast, Column, Expression, Window, literal
 from e2e_ml.festaf.model import Applied, Change, Constraint, Owner, Registry
-from e2e_ml.festaf.profile import Bin, FeatureProfile, ValueCount
-from e2e_ml.festaf.search import nearest, search
+from e2e_ml.festaf.registry.search import nearest, search
+from e2e_ml.festaf.rows.profile import Bin, FeatureProfile, ValueCount
+from e2e_ml.festaf.rows.validation import Violation
 from e2e_ml.festaf.server import drawing, facts, presenting
 from e2e_ml.festaf.server.distribution import distribution
 from e2e_ml.festaf.server.drawing import Box, outline
 from e2e_ml.festaf.server.security import RefusedError, check_token, host_allowed
 from e2e_ml.festaf.server.tags import known, tag_of
-from e2e_ml.festaf.validation import Violation
 from tests.unit.festaf.worlds import T0, plane, weather
 
 NOW = datetime(2026, 1, 3, 12, tzinfo=UTC)

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from e2e_ml.festaf.compute import compute, compute_on_read, lookback, stored_features, stored_schema
 from e2e_ml.festaf.expression import Apply, Column, Window, literal
+from e2e_ml.festaf.rows.compute import compute, compute_on_read, lookback, stored_features, stored_schema
 from tests.unit.festaf.worlds import TIME, feature, hour, weather
 
 WIND = Window(Column("wind"), "mean", timedelta(hours=3))

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.model import Key
-from e2e_ml.festaf.offline import OfflineStore
-from e2e_ml.festaf.online import OnlineStore
+from e2e_ml.festaf.rows.offline import OfflineStore
+from e2e_ml.festaf.rows.online import OnlineStore
 from tests.unit.festaf.worlds import TIME, feature, hour, project, weather, weather_rows
 
 KEYED = weather(

@@ -10,11 +10,11 @@ import pytest
 
 from e2e_ml import festaf as fs
 from e2e_ml.festaf import model
-from e2e_ml.festaf.columns import operations_of
-from e2e_ml.festaf.compiling import compile_definitions
-from e2e_ml.festaf.loading import load_definitions
+from e2e_ml.festaf.definition.columns import operations_of
+from e2e_ml.festaf.definition.compiling import compile_definitions
+from e2e_ml.festaf.definition.loading import load_definitions
+from e2e_ml.festaf.expression.steps import RowStep, SourceColumn, WindowStep, source_columns, steps
 from e2e_ml.festaf.naming import dag_id, project_name, snake_case
-from e2e_ml.festaf.steps import RowStep, SourceColumn, WindowStep, source_columns, steps
 
 
 class HourlyWeather(fs.FeatureView):

@@ -10,7 +10,6 @@ import narwhals as nw
 import polars as pl
 import pytest
 
-from e2e_ml.festaf.compile_narwhals import to_narwhals
 from e2e_ml.festaf.expression import (
     MAX_DEPTH,
     Apply,
@@ -25,9 +24,10 @@ from e2e_ml.festaf.expression import (
     literal,
     to_json,
 )
+from e2e_ml.festaf.expression.compile_narwhals import to_narwhals
+from e2e_ml.festaf.expression.operations import OPERATIONS, infer
+from e2e_ml.festaf.expression.printing import to_python
 from e2e_ml.festaf.model import DataType
-from e2e_ml.festaf.operations import OPERATIONS, infer
-from e2e_ml.festaf.printing import to_python
 
 NAN, INF = math.nan, math.inf
 TYPES: dict[str, DataType] = {

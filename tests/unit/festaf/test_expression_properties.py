@@ -13,7 +13,6 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from e2e_ml.festaf.compile_narwhals import to_narwhals
 from e2e_ml.festaf.expression import (
     AGGREGATES,
     Apply,
@@ -26,9 +25,10 @@ from e2e_ml.festaf.expression import (
     literal,
     to_json,
 )
+from e2e_ml.festaf.expression.compile_narwhals import to_narwhals
+from e2e_ml.festaf.expression.operations import OPERATIONS, infer
+from e2e_ml.festaf.expression.printing import to_python
 from e2e_ml.festaf.model import DataType
-from e2e_ml.festaf.operations import OPERATIONS, infer
-from e2e_ml.festaf.printing import to_python
 
 # --- any tree ----------------------------------------------------------------------------------------------------
 

@@ -35,7 +35,7 @@ def test_importing_festaf_loads_no_qt_airflow_mlflow_nor_engine(tmp_path: Path) 
 def test_defining_and_planning_loads_none_either(tmp_path: Path) -> None:
     loaded = _loaded(
         "from e2e_ml import festaf as fs\n"
-        "from e2e_ml.festaf.planning import plan\n"
+        "from e2e_ml.festaf.registry.planning import plan\n"
         "from e2e_ml.festaf.registry import read\n"
         "class V(fs.FeatureView):\n"
         "    source = fs.csv('a.csv')\n"

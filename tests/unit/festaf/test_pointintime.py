@@ -9,7 +9,7 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from e2e_ml.festaf import pointintime as pit
+from e2e_ml.festaf.rows import pointintime as pit
 
 START = datetime(2013, 1, 1, tzinfo=UTC)
 TIME = pl.Datetime("us", "UTC")

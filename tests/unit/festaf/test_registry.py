@@ -17,11 +17,11 @@ from click.testing import CliRunner
 from e2e_ml import resources
 from e2e_ml.festaf import model, registry
 from e2e_ml.festaf.commands import festaf
+from e2e_ml.festaf.definition.loading import load_definitions
 from e2e_ml.festaf.errors import FeatureStoreError
-from e2e_ml.festaf.explaining import explain
-from e2e_ml.festaf.loading import load_definitions
-from e2e_ml.festaf.planning import Plan, plan
 from e2e_ml.festaf.registry import RegistryChangedError, RegistryError
+from e2e_ml.festaf.registry.explaining import explain
+from e2e_ml.festaf.registry.planning import Plan, plan
 
 DEFINITIONS = """\
 from datetime import timedelta
@@ -282,7 +282,7 @@ def test_a_plan_for_another_project_is_refused(project: Path) -> None:
 APPLIER = """
 import sys
 from e2e_ml.festaf import registry
-from e2e_ml.festaf.planning import Plan
+from e2e_ml.festaf.registry.planning import Plan
 plan = Plan.model_validate_json(sys.stdin.readline())
 print("ready", flush=True)
 sys.stdin.readline()

@@ -11,7 +11,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from e2e_ml.festaf.errors import FeatureStoreError
-from e2e_ml.festaf.pipeline import NoRowsError
+from e2e_ml.festaf.rows.pipeline import NoRowsError
 from e2e_ml.festaf.store import FeatureStore
 from tests.unit.festaf.worlds import TIME, hour, plane, project, weather, weather_rows
 

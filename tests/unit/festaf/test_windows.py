@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from e2e_ml.festaf.expression import Aggregate
-from e2e_ml.festaf.windows import Window, add_windows
+from e2e_ml.festaf.rows.windows import Window, add_windows
 
 START = datetime(2013, 1, 1, tzinfo=UTC)
 TIME = pl.Datetime("us", "UTC")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import linecache
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from types import FrameType
 
 from e2e_ml.festaf.errors import FeatureStoreError
 
-_HERE = str(Path(__file__).parent)
+_FESTAF = f"{Path(__file__).parents[1]}{os.sep}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def here() -> Place:
     frame: FrameType | None = sys._getframe(1)  # pyright: ignore[reportPrivateUsage]
     nearest: Place | None = None
     while frame is not None:
-        if not frame.f_code.co_filename.startswith(_HERE):
+        if not frame.f_code.co_filename.startswith(_FESTAF):
             # Only the body of a class has a __qualname__ among its local names.
             owner = frame.f_locals.get("__qualname__")
             if isinstance(owner, str):

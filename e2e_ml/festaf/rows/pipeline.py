@@ -20,12 +20,12 @@ from urllib.parse import quote
 
 import polars as pl
 
-from e2e_ml.festaf import sources, validation
-from e2e_ml.festaf.compute import compute, lookback, stored_schema
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.model import FeatureView
-from e2e_ml.festaf.offline import OfflineStore, WrittenInterval
-from e2e_ml.festaf.online import OnlineStore
+from e2e_ml.festaf.rows import sources, validation
+from e2e_ml.festaf.rows.compute import compute, lookback, stored_schema
+from e2e_ml.festaf.rows.offline import OfflineStore, WrittenInterval
+from e2e_ml.festaf.rows.online import OnlineStore
 
 STORE = "store"  # the folder of a project in which festaf keeps what it writes
 _STALE = 7 * 24 * 3600.0  # seconds after which the staging files of a run that failed are removed

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from e2e_ml.festaf.columns import Column, noted
-from e2e_ml.festaf.places import refuse
-from e2e_ml.festaf.types import Timestamp
+from e2e_ml.festaf.definition.columns import Column, noted
+from e2e_ml.festaf.definition.places import refuse
+from e2e_ml.festaf.definition.types import Timestamp
 
 C = TypeVar("C", bound=Column)
 

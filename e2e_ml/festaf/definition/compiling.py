@@ -1,4 +1,4 @@
-"""From definitions to records: reading the classes of `definitions`, with every check that needs no data.
+"""From definitions to records: reading the classes that `classes` gives, with every check that needs no data.
 
 Records are made with the time of the epoch; `planning` puts in when each was first seen and last changed.
 """
@@ -12,8 +12,9 @@ from types import ModuleType
 from typing import Any, TypeGuard, cast
 
 from e2e_ml.festaf import model
-from e2e_ml.festaf.class_body import ClassBody
-from e2e_ml.festaf.columns import (
+from e2e_ml.festaf.definition.class_body import ClassBody
+from e2e_ml.festaf.definition.classes import Definitions, FeatureService, FeatureView, Source, Task
+from e2e_ml.festaf.definition.columns import (
     Column,
     Definition,
     Describe,
@@ -24,11 +25,10 @@ from e2e_ml.festaf.columns import (
     leaves,
     origin_of,
 )
-from e2e_ml.festaf.definitions import Definitions, FeatureService, FeatureView, Source, Task
+from e2e_ml.festaf.definition.places import DefinitionError
 from e2e_ml.festaf.expression import columns, is_row_level, to_json
+from e2e_ml.festaf.expression.printing import to_python
 from e2e_ml.festaf.naming import snake_case, target_name
-from e2e_ml.festaf.places import DefinitionError
-from e2e_ml.festaf.printing import to_python
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

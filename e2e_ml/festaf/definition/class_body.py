@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
 from e2e_ml.festaf import model
-from e2e_ml.festaf.columns import Aggregation, Column
-from e2e_ml.festaf.definitions import Owner
+from e2e_ml.festaf.definition.classes import Owner
+from e2e_ml.festaf.definition.columns import Aggregation, Column
+from e2e_ml.festaf.definition.places import DefinitionError, here
 from e2e_ml.festaf.naming import snake_case
-from e2e_ml.festaf.places import DefinitionError, here
 
 T = TypeVar("T")
 

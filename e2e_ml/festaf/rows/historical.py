@@ -10,12 +10,12 @@ from typing import Any, Literal, cast
 import narwhals as nw
 import polars as pl
 
-from e2e_ml.festaf import pointintime as pit
-from e2e_ml.festaf.compute import compute_on_read
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.model import FeatureView
-from e2e_ml.festaf.offline import OfflineStore
-from e2e_ml.festaf.sources import POLARS_TYPES, TIMESTAMP
+from e2e_ml.festaf.rows import pointintime as pit
+from e2e_ml.festaf.rows.compute import compute_on_read
+from e2e_ml.festaf.rows.offline import OfflineStore
+from e2e_ml.festaf.rows.sources import POLARS_TYPES, TIMESTAMP
 
 Names = Literal["full", "short"]
 _AT = "__festaf_at"

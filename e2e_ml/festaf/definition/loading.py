@@ -10,8 +10,8 @@ from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType
 
-from e2e_ml.festaf.definitions import FeatureService, FeatureView
-from e2e_ml.festaf.places import DefinitionError, Place
+from e2e_ml.festaf.definition.classes import FeatureService, FeatureView
+from e2e_ml.festaf.definition.places import DefinitionError, Place
 
 
 def load_definitions(project: Path | str) -> list[type[FeatureView] | type[FeatureService]]:

@@ -13,9 +13,9 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from e2e_ml.festaf.errors import FeatureStoreError
+from e2e_ml.festaf.expression.operations import INTEGERS
+from e2e_ml.festaf.expression.steps import SourceColumn, source_columns
 from e2e_ml.festaf.model import DataType, FeatureView
-from e2e_ml.festaf.operations import INTEGERS
-from e2e_ml.festaf.steps import SourceColumn, source_columns
 
 TIMESTAMP = pl.Datetime("us", "UTC")
 POLARS_TYPES: dict[DataType, pl.DataType] = {

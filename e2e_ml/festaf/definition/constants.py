@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeVar
 
-from e2e_ml.festaf.columns import Column, constant, noted
+from e2e_ml.festaf.definition.columns import Column, constant, noted
+from e2e_ml.festaf.definition.places import refuse
 from e2e_ml.festaf.expression import ExpressionError, Literal, to_json
+from e2e_ml.festaf.expression.operations import apply_type
 from e2e_ml.festaf.model import Constraint
-from e2e_ml.festaf.operations import apply_type
-from e2e_ml.festaf.places import refuse
 
 C = TypeVar("C", bound=Column)
 ValueT = TypeVar("ValueT")

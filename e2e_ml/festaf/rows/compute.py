@@ -8,12 +8,12 @@ from datetime import timedelta
 import narwhals as nw
 import polars as pl
 
-from e2e_ml.festaf.compile_narwhals import to_narwhals
 from e2e_ml.festaf.expression import ExpressionError, columns, from_json, is_row_level
+from e2e_ml.festaf.expression.compile_narwhals import to_narwhals
+from e2e_ml.festaf.expression.steps import RowStep, Step, WindowStep, column_types, steps
 from e2e_ml.festaf.model import Feature, FeatureView
-from e2e_ml.festaf.sources import POLARS_TYPES
-from e2e_ml.festaf.steps import RowStep, Step, WindowStep, column_types, steps
-from e2e_ml.festaf.windows import Window, add_windows
+from e2e_ml.festaf.rows.sources import POLARS_TYPES
+from e2e_ml.festaf.rows.windows import Window, add_windows
 
 
 def stored_features(view: FeatureView) -> tuple[Feature, ...]:

@@ -21,10 +21,10 @@ from pydantic import ValidationError
 from e2e_ml.festaf import model
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.expression import AGGREGATES, DATA_TYPES, ExpressionError, columns, from_json
+from e2e_ml.festaf.expression.operations import OPERATIONS, infer
+from e2e_ml.festaf.expression.steps import column_types, in_order
 from e2e_ml.festaf.naming import project_name
-from e2e_ml.festaf.operations import OPERATIONS, infer
-from e2e_ml.festaf.planning import Plan
-from e2e_ml.festaf.steps import column_types, in_order
+from e2e_ml.festaf.registry.planning import Plan
 
 FILE_NAME = "registry.json"
 _LOCK_NAME = ".registry.lock"

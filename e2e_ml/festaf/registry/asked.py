@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
-from e2e_ml.festaf.columns import Column, origin_of
+from e2e_ml.festaf.definition.columns import Column, origin_of
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.model import Feature, FeatureService, FeatureView, Registry
 from e2e_ml.festaf.naming import answer_column, snake_case

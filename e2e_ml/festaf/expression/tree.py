@@ -204,7 +204,7 @@ def _read(data: object, depth: int) -> Expression:
             return Window(arg, aggregate, _width(fields["seconds"]))
         case str():
             # The table knows this module's nodes, so it is imported where it is needed.
-            from e2e_ml.festaf.operations import check_arity
+            from e2e_ml.festaf.expression.operations import check_arity
 
             _only(fields, "args")
             args = _read_args(fields, depth)

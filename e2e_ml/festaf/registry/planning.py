@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
 from e2e_ml.festaf import model
-from e2e_ml.festaf.compiling import compile_definitions
-from e2e_ml.festaf.definitions import Definitions
-from e2e_ml.festaf.listing import rule
+from e2e_ml.festaf.definition.classes import Definitions
+from e2e_ml.festaf.definition.compiling import compile_definitions
+from e2e_ml.festaf.registry.listing import rule
 
 Named = TypeVar("Named", model.Feature, model.FeatureView, model.FeatureService)
 

@@ -15,8 +15,8 @@ from typing import Literal as OneOf
 from zoneinfo import available_timezones
 
 from e2e_ml.festaf import model
-from e2e_ml.festaf.columns import Column
-from e2e_ml.festaf.places import refuse
+from e2e_ml.festaf.definition.columns import Column
+from e2e_ml.festaf.definition.places import refuse
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class FeatureView:
     __record__: ClassVar[model.FeatureView]
 
     def __init_subclass__(cls) -> None:
-        from e2e_ml.festaf.compiling import view_record
+        from e2e_ml.festaf.definition.compiling import view_record
 
         cls.__record__ = view_record(cls)
 
@@ -114,7 +114,7 @@ class FeatureService:
     __target__: ClassVar[model.Feature | None]  # the hidden feature of a target that was written here
 
     def __init_subclass__(cls) -> None:
-        from e2e_ml.festaf.compiling import service_record
+        from e2e_ml.festaf.definition.compiling import service_record
 
         cls.__record__, cls.__target__ = service_record(cls)
 

@@ -17,7 +17,8 @@ from datetime import timedelta
 from typing import Any
 
 from e2e_ml.festaf import model
-from e2e_ml.festaf.expression import (
+from e2e_ml.festaf.expression.operations import infer
+from e2e_ml.festaf.expression.tree import (
     Aggregate,
     Apply,
     Cast,
@@ -29,7 +30,6 @@ from e2e_ml.festaf.expression import (
     from_json,
 )
 from e2e_ml.festaf.model import DataType
-from e2e_ml.festaf.operations import infer
 
 
 @dataclass(frozen=True, slots=True)

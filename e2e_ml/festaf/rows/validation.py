@@ -12,8 +12,8 @@ from typing import Any
 
 import polars as pl
 
+from e2e_ml.festaf.expression.operations import FLOATS
 from e2e_ml.festaf.model import Constraint, Feature, FeatureView, Record
-from e2e_ml.festaf.operations import FLOATS
 
 EXAMPLES = 5
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVa
 from typing import Literal as OneOf
 
 from e2e_ml.festaf import expression as ex
+from e2e_ml.festaf.definition.places import DefinitionError, Place, here, refuse
+from e2e_ml.festaf.expression.operations import apply_type, cast_type, window_type
 from e2e_ml.festaf.model import Constraint, DataType
-from e2e_ml.festaf.operations import apply_type, cast_type, window_type
-from e2e_ml.festaf.places import DefinitionError, Place, here, refuse
 
 if TYPE_CHECKING:
-    from e2e_ml.festaf.types import Bool, Int64
+    from e2e_ml.festaf.definition.types import Bool, Int64
 
 Role = OneOf["entity", "event time", "created time"]
 C = TypeVar("C", bound="Column")

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
-from e2e_ml.festaf.columns import Aggregation, Column, Fill, cast, make, noted
-from e2e_ml.festaf.constants import accepted, distinct, fitting, ordered, zone
+from e2e_ml.festaf.definition.columns import Aggregation, Column, Fill, cast, make, noted
+from e2e_ml.festaf.definition.constants import accepted, distinct, fitting, ordered, zone
 from e2e_ml.festaf.expression import to_json
 from e2e_ml.festaf.model import Constraint, DataType
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from datetime import date, datetime, timedelta
 
-from e2e_ml.festaf.expression import Apply, Cast, Column, Expression, Literal, Scalar, Window
-from e2e_ml.festaf.operations import OPERATIONS
+from e2e_ml.festaf.expression.operations import OPERATIONS
+from e2e_ml.festaf.expression.tree import Apply, Cast, Column, Expression, Literal, Scalar, Window
 
 # Python's own precedence, loosest first. Comparisons chain in Python, so that their operands must bind more tightly.
 _COMPARISON, _OR, _AND, _SUM, _PRODUCT, _UNARY, _ATOM = range(7)

@@ -19,10 +19,10 @@ from typing import Any, cast
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
-from e2e_ml.festaf.compute import stored_schema
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.model import FeatureView, Record, ViewStats
-from e2e_ml.festaf.validation import Violation
+from e2e_ml.festaf.rows.compute import stored_schema
+from e2e_ml.festaf.rows.validation import Violation
 
 _LEDGER = "festaf.interval"  # the key of our entry in a commit's metadata
 # The ledger lives in the log, so the log is kept; checkpoints keep reading it cheap.

@@ -8,8 +8,8 @@ from typing import Any
 
 import polars as pl
 
+from e2e_ml.festaf.expression.operations import FLOATS, NUMBERS, TIMES
 from e2e_ml.festaf.model import DataType, Feature, FeatureView, Record
-from e2e_ml.festaf.operations import FLOATS, NUMBERS, TIMES
 
 BINS = 20
 TOP = 10

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
-from e2e_ml.festaf.expression import Apply, Cast, Column, Expression, ExpressionError, Literal, Window
+from e2e_ml.festaf.expression.operations import FLOATS, INTEGERS, NUMBERS, apply_type, cast_type
+from e2e_ml.festaf.expression.tree import Apply, Cast, Column, Expression, ExpressionError, Literal, Window
 from e2e_ml.festaf.model import DataType
-from e2e_ml.festaf.operations import FLOATS, INTEGERS, NUMBERS, apply_type, cast_type
 
 if TYPE_CHECKING:
     from narwhals.dtypes import DType

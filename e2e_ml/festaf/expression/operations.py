@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Literal as OneOf
 from zoneinfo import available_timezones
 
-from e2e_ml.festaf.expression import (
+from e2e_ml.festaf.expression.tree import (
     Aggregate,
     Apply,
     Cast,
