@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 _PAGE = """<!doctype html><html><head><title>page</title></head><body>
 <h1 id="where"></h1>
 <a id="away" href="http://example.invalid/away">away</a>
+<a id="onward" href="/views/hourly_weather/features/is_freezing">onward</a>
 <script>
   const show = () => {{ document.getElementById("where").textContent = "at " + location.pathname + location.hash; }};
   addEventListener("popstate", show); addEventListener("hashchange", show); show();

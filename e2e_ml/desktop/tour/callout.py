@@ -17,13 +17,14 @@ MARGIN = 2 * GRID
 def place(anchor: QRect, bubble: QSize, room: QRect) -> QPoint:
     """Where the bubble's top left goes: beside `anchor` where there is room, else inside its lower corner.
 
-    Tried in this order: right, left, below, above of the anchor; always within `room`.
+    Tried in this order: right, left, below, above of the anchor; always within `room`. Beside something tall it stands
+    low, where pages and panels say least.
     """
     w, h = bubble.width(), bubble.height()
-    middle = anchor.center().y() - h // 2
+    level = anchor.center().y() - h // 2 if anchor.height() < room.height() // 2 else anchor.bottom() - h
     candidates = [
-        QPoint(anchor.right() + MARGIN, middle),
-        QPoint(anchor.left() - MARGIN - w, middle),
+        QPoint(anchor.right() + MARGIN, level),
+        QPoint(anchor.left() - MARGIN - w, level),
         QPoint(anchor.center().x() - w // 2, anchor.bottom() + MARGIN),
         QPoint(anchor.center().x() - w // 2, anchor.top() - MARGIN - h),
     ]

@@ -17,7 +17,7 @@ _FIND = """(() => {
   if (!link) return null;
   link.scrollIntoView({block: 'center', behavior: 'instant'});
   const box = link.getClientRects()[0];
-  return box ? [box.x + box.width / 2, box.y + box.height / 2] : null;
+  return box ? JSON.stringify([box.x + box.width / 2, box.y + box.height / 2]) : null;
 })()"""
 
 
@@ -25,11 +25,11 @@ def click_link(view: WebView, ends_with: str, answer: Callable[[bool], object]) 
     """Click the first visible link whose path ends with `ends_with`; `answer` hears whether there was one."""
 
     def found(place: object) -> None:
-        if not (isinstance(place, list) and len(place) == 2):  # pyright: ignore[reportUnknownArgumentType]
+        if not (isinstance(place, str) and place):
             answer(False)
             return
-        zoom = view.engine.zoomFactor()
-        press(view, QPointF(float(place[0]) * zoom, float(place[1]) * zoom))  # pyright: ignore[reportUnknownArgumentType]
+        x, y = json.loads(place)
+        press(view, QPointF(x, y) * view.engine.zoomFactor())
         answer(True)
 
     if view.showing_page:
