@@ -13,6 +13,7 @@ from e2e_ml.festaf.model import DataType, Feature, FeatureView, Record
 
 BINS = 20
 TOP = 10
+TAIL = 0.005  # of the values at each end, which do not say how far the histogram reaches
 
 
 class Bin(Record):
@@ -33,7 +34,8 @@ class ValueCount(Record):
 class FeatureProfile(Record):
     """One feature. Numbers have `mean`, `median` and `histogram`; times have `min` and `max`, as ISO 8601 text; text
     and booleans have `top`, the most frequent values. NaN and infinities are counted in `not_finite` and left out
-    of everything else."""
+    of everything else. Outliers that would squash the histogram lie outside of its bins: `below` and `above` count
+    them, and every other figure has them in."""
 
     feature: str
     dtype: DataType
@@ -47,6 +49,8 @@ class FeatureProfile(Record):
     median: float | None = None
     std: float | None = None
     histogram: tuple[Bin, ...] = ()
+    below: int = 0  # values under the first bin
+    above: int = 0  # values over the last bin
     top: tuple[ValueCount, ...] = ()
 
 
@@ -81,19 +85,41 @@ def _feature(feature: Feature, column: pl.Series) -> FeatureProfile:
 def _numbers(finite: pl.Series) -> dict[str, Any]:
     if finite.is_empty():
         return {}
-    low, high = finite.min(), finite.max()
+    values = finite.cast(pl.Float64)
+    low, high = _reach(values)
     return {
-        "min": low,
-        "max": high,
+        "min": finite.min(),
+        "max": finite.max(),
         "mean": finite.mean(),
         "median": finite.median(),
         "std": finite.std() if len(finite) > 1 else None,
-        "histogram": _histogram(finite.cast(pl.Float64)),
+        "histogram": _histogram(values.filter(values.is_between(low, high)), low, high),
+        "below": (values < low).sum(),
+        "above": (values > high).sum(),
     }
 
 
-def _histogram(values: pl.Series) -> tuple[Bin, ...]:
-    low, high = float(values.min()), float(values.max())  # pyright: ignore[reportArgumentType]  # floats, not empty
+def _reach(values: pl.Series) -> tuple[float, float]:
+    """The least and the greatest value to draw: those of all values, or of all but the outliers.
+
+    An outlier lies further from the middle 99 % of the values than these reach. The rule is that of a box plot's
+    whiskers, with the tails' percentiles in place of quartiles: a long tail, as of delays, is no outlier. Outliers
+    that take less than half of the width are drawn like all others.
+    """
+    ordered = values.sort()
+    last = len(ordered) - 1
+    least, most = float(ordered[0]), float(ordered[last])
+    # Rounded inwards, so that one outlier among few values does not stretch the measure that judges it.
+    low, high = float(ordered[math.ceil(TAIL * last)]), float(ordered[math.floor((1 - TAIL) * last)])
+    if len(ordered) < BINS or low >= high:  # too few to tell, or nearly all of one value
+        return least, most
+    near = ordered.filter(ordered.is_between(low - (high - low), high + (high - low)))
+    first, final = float(near[0]), float(near[-1])
+    return (first, final) if most - least > 2 * (final - first) else (least, most)
+
+
+def _histogram(values: pl.Series, low: float, high: float) -> tuple[Bin, ...]:
+    """`values`, not empty, lie in [low, high]."""
     if low == high or not math.isfinite(high - low):
         return (Bin(low=low, high=high, count=len(values)),)
     width = (high - low) / BINS

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from e2e_ml.festaf.rows.profile import FeatureProfile
-from e2e_ml.festaf.server.presenting import number, percent
+from e2e_ml.festaf.server.presenting import number, percent, plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,7 @@ class Distribution:
     levels: tuple[Level, ...]  # instead of bars, where not empty
     figures: tuple[tuple[str, str], ...]
     summary: str  # in one line, for a pointer
+    outliers: str = ""  # the values that the bars leave out, in words
 
 
 def distributions(profiles: Sequence[FeatureProfile]) -> dict[str, Distribution]:
@@ -53,7 +54,24 @@ def distribution(profile: FeatureProfile) -> Distribution:
         for b in profile.histogram
     )
     counts = tuple(b.count for b in profile.histogram)
-    return Distribution(missing_share, counts, titles, _end(profile.min), _end(profile.max), (), figures, summary)
+    low, high = _end(profile.min), _end(profile.max)
+    if profile.histogram:
+        low, high = number(profile.histogram[0].low), number(profile.histogram[-1].high)
+    outliers = _outliers(profile, low, high)
+    summary = f"{summary}; not drawn: {outliers}" if outliers else summary
+    return Distribution(missing_share, counts, titles, low, high, (), figures, summary, outliers)
+
+
+def _outliers(profile: FeatureProfile, low: str, high: str) -> str:
+    """`3 values above 46 (up to 1,048)`, where an end of the bars is not the end of the values."""
+    said: list[str] = []
+    if profile.below:
+        least = number(profile.min) if profile.below == 1 else f"down to {number(profile.min)}"
+        said.append(f"{plural(profile.below, 'value')} below {low} ({least})")
+    if profile.above:
+        most = number(profile.max) if profile.above == 1 else f"up to {number(profile.max)}"
+        said.append(f"{plural(profile.above, 'value')} above {high} ({most})")
+    return ", ".join(said)
 
 
 def _figures(profile: FeatureProfile, missing_share: float) -> tuple[tuple[str, str], ...]:

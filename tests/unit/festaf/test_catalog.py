@@ -208,6 +208,27 @@ def test_numbers_become_bars_with_their_figures() -> None:
     assert dict(shown.figures)["Median"] == "2"
 
 
+@pytest.mark.parametrize(
+    ("below", "above", "says"),
+    [
+        (0, 0, ""),
+        (0, 1, "1 value above 46 (1,048)"),
+        (0, 3, "3 values above 46 (up to 1,048)"),
+        (1, 2, "1 value below 0 (−900), 2 values above 46 (up to 1,048)"),
+        (2, 0, "2 values below 0 (down to −900)"),
+    ],
+)
+def test_the_axis_ends_where_the_bars_do_and_outliers_are_said_in_words(below: int, above: int, says: str) -> None:
+    shown = distribution(
+        FeatureProfile(
+            feature="wind", dtype="float64", count=99, missing=0, distinct=9, min=-900.0, max=1048.4, mean=3.0,
+            median=2.0, histogram=(Bin(low=0, high=46, count=90),), below=below, above=above,
+        )
+    )  # fmt: skip
+    assert (shown.low, shown.high, shown.outliers) == ("0", "46", says)
+    assert ("not drawn" in shown.summary) == bool(says)
+
+
 def test_texts_become_levels_and_the_rest_is_named() -> None:
     top = (ValueCount(value="rain", count=6), ValueCount(value=None, count=2))
     shown = distribution(
