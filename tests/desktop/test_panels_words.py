@@ -74,8 +74,10 @@ def test_interval(start: tuple[int, int], end: tuple[int, int], said: str) -> No
 @pytest.mark.parametrize(
     ("run_id", "said"),
     [
-        ("scheduled__2026-11-21T13:00:00+00:00", "scheduled 14:00"),
+        ("scheduled__2026-11-21T13:00:00+00:00", "scheduled 13:00"),
         ("asset_triggered__2026-11-21T13:00:00+00:00", "by asset 14:00"),
+        ("backfill__2013-03-01T00:00:00+00:00", "backfill 1 Mar 2013"),
+        ("manual__2026-11-20T09:30:00+00:00_x7", "manual 14:00"),
         ("my own run", "my own run"),
         ("Odd Kind__1", "Odd Kind__1"),
     ],

@@ -28,6 +28,7 @@ from e2e_ml.desktop.focus import Focus
 from e2e_ml.desktop.lifecycle import Lifecycle
 from e2e_ml.desktop.panels import signs, tree, words
 from e2e_ml.desktop.panels.answers import QUESTIONS, Span, five_answers
+from e2e_ml.desktop.panels.code_box import CodeBox
 from e2e_ml.desktop.panels.lineage_view import LineageView
 from e2e_ml.desktop.panels.marks import Chip
 from e2e_ml.desktop.panels.pipelines import Pipeline, pipelines
@@ -79,7 +80,7 @@ class AnswersGrid(QWidget):
     def __init__(self, appearance: Appearance, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.labels: dict[str, RichLabel] = {}
-        self.codes: dict[str, QLabel] = {}
+        self.codes: dict[str, CodeBox] = {}
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(GRID)
@@ -91,11 +92,8 @@ class AnswersGrid(QWidget):
             asked.setProperty("role", "question")
             said = RichLabel(appearance, self)
             said.chosen.connect(self.chosen)
-            code = QLabel(self)
-            code.setProperty("role", "code")
-            code.setWordWrap(True)
-            code.setTextFormat(Qt.TextFormat.PlainText)
-            code.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            code = CodeBox(self)
+            code.setAccessibleName(f"{question}, as code")
             cell = QVBoxLayout()
             cell.setSpacing(GRID // 2)
             cell.addWidget(code)
@@ -352,12 +350,9 @@ def copied(ref: Ref) -> str:
 
 
 def _title(graph: Graph, ref: Ref, now: datetime) -> str:
-    node = graph.get(ref)
     if ref.kind is Kind.MODEL_VERSION:
         return f"{ref.keys[0]} v{ref.name}"
-    if ref.kind is Kind.DAG_RUN:
-        return words.run_label(ref.name, words.moment(signs.run_facts(graph, ref).get("start")), now)
-    return node.title if node else ref.name
+    return signs.title(graph, ref, now) or ref.name
 
 
 def _uses_title(kind: Kind) -> str:

@@ -141,3 +141,11 @@ def run_facts(graph: Graph, run: Ref) -> Mapping[str, Any]:
         if entry.get("run_id") == run.name:
             known.update(entry)
     return {**known, **node.facts} if node else known
+
+
+def title(graph: Graph, ref: Ref, now: datetime) -> str | None:
+    """What people call it: a DAG run by how it began and when, the rest by their titles; None where only its id is."""
+    if ref.kind is Kind.DAG_RUN:
+        return words.run_label(ref.name, words.moment(run_facts(graph, ref).get("start")), now)
+    node = graph.get(ref)
+    return node.title if node is not None else None

@@ -21,6 +21,8 @@ _PRESETS = {
     "@monthly": "monthly",
     "@quarterly": "quarterly",
     "@yearly": "yearly",
+    "Asset": "on new data",
+    "Asset or timetable": "on new data, or by the clock",
 }
 
 
@@ -151,15 +153,23 @@ def schedule(text: str | None) -> str:
 
 
 def run_label(run_id: str, start: datetime | None, now: datetime) -> str:
-    """An Airflow run as a person tells it apart: how it began and when; its id where it follows no pattern."""
-    kind, found, _ = run_id.partition("__")
+    """An Airflow run as a person tells it apart; its id where it follows no pattern.
+
+    A scheduled run and a backfill are told by the moment in their ids, the one that Airflow's own grid shows and that
+    tells a backfill's runs apart; the rest by when they started.
+    """
+    kind, found, rest = run_id.partition("__")
     if not found or not re.fullmatch(r"[a-z_]+", kind):
         return run_id
     word = {"asset_triggered": "by asset"}.get(kind, kind.replace("_", " "))
-    if start is None:
+    stamp = re.match(r"\d{4}-\d\d-\d\dT[\d:.]+(?:[+-]\d\d:\d\d|Z)?", rest)
+    own = moment(stamp[0]) if stamp else None
+    at = own or start if kind in ("scheduled", "backfill") else start or own
+    if at is None:
         return word
-    clock = f"{start:%H:%M}" if start.date() == now.date() else f"{day(start, now)} {start:%H:%M}"
-    return f"{word} {clock}"
+    if at.date() == now.date():
+        return f"{word} {at:%H:%M}"
+    return f"{word} {day(at, now)}" + ("" if not (at.hour or at.minute) else f" {at:%H:%M}")
 
 
 def first_sentence(text: str, limit: int = 160) -> str:
