@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QMouseEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSizePolicy, QWidget
@@ -53,18 +55,15 @@ class Breadcrumb(QWidget):
         """What it shows, for tests and for those who read screens."""
         return " / ".join(self._shown)
 
-    def show_ref(self, ref: Ref | None, last: str | None = None, *, whole: bool = True) -> None:
-        """Show where `ref` lies; `last` is what people call it, where that is not its id.
+    def show_ref(self, ref: Ref, name_of: Callable[[Ref], str | None] = lambda _: None, *, whole: bool = True) -> None:
+        """Show where `ref` lies; `name_of` gives what people call each part, where that is not its id.
 
         Without `whole` its own name alone, where the pane is narrow.
         """
-        if ref is None:
-            self.show_text(last or "")
-            return
         parts = chain(ref)
         if not whole:
             parts = parts[-1:]
-        names = [p.name for p in parts[:-1]] + [own_name(ref, last, whole=whole)]
+        names = [name_of(p) or p.name for p in parts[:-1]] + [own_name(ref, name_of(ref), whole=whole)]
         self._fill(list(zip(names, parts, strict=True)))
         self._ref = ref
 

@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, QTimer
 
 from e2e_ml.desktop.focus import Focus
 from e2e_ml.desktop.lifecycle import Lifecycle
+from e2e_ml.desktop.panels import signs, words
 from e2e_ml.desktop.web.view import WebView
 from e2e_ml.lineage.graph import Graph
 from e2e_ml.refs import Ref
@@ -69,6 +70,7 @@ class Follow(QObject):
         for view in self._views:
             view.lookup = lookup
             view.name_of = self._name
+            view.tell_place()
         current = self._focus.current
         if current is None:
             return
@@ -79,8 +81,7 @@ class Follow(QObject):
 
     def _name(self, ref: Ref) -> str | None:
         """What people call it, where the graph knows more than its id."""
-        node = self._lifecycle.graph.get(ref)
-        return node.title if node is not None else None
+        return signs.title(self._lifecycle.graph, ref, words.utc_now())
 
     def _turn(self) -> None:
         current = self._focus.current

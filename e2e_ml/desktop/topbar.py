@@ -11,6 +11,7 @@ from e2e_ml.desktop.breadcrumb import Breadcrumb
 from e2e_ml.desktop.focus import Focus
 from e2e_ml.desktop.icons import icon, pixmap
 from e2e_ml.desktop.lifecycle import Lifecycle
+from e2e_ml.desktop.panels import signs, words
 from e2e_ml.desktop.theme import GRID
 
 HEIGHT = 44  # px
@@ -119,11 +120,11 @@ class TopBar(QWidget):
         self.back.setEnabled(self._focus.can_go_back)
         self.forward.setEnabled(self._focus.can_go_forward)
         ref = self._focus.current
-        node = self._lifecycle.graph.get(ref) if ref else None
         if ref is None:
             self.place.show_text("Choose a feature to see all of its life")
         else:
-            self.place.show_ref(ref, node.title if node else None)
+            graph, now = self._lifecycle.graph, words.utc_now()
+            self.place.show_ref(ref, lambda part: signs.title(graph, part, now))
 
     def _ink(self) -> None:
         theme = self._appearance.theme

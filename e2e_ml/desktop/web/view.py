@@ -209,12 +209,17 @@ class WebView(QWidget):
         self.chrome.back_button.setEnabled(history.canGoBack())
         self.chrome.forward_button.setEnabled(history.canGoForward())
 
+    def tell_place(self) -> None:
+        """Name the page anew: news may have brought better names."""
+        if (path := self.driver.path) is not None:
+            self._show_place(path)
+
     def _show_place(self, path: str) -> None:
         ref = self._read(path)
         if ref is None:
             self.chrome.place.show_text(policy.place_name(path))
         else:
-            self.chrome.place.show_ref(ref, self.name_of(ref), whole=self.width() >= ROOMY)
+            self.chrome.place.show_ref(ref, self.name_of, whole=self.width() >= ROOMY)
 
     def _on_visited(self, path: str) -> None:
         if (ref := self._read(path)) is not None:
@@ -299,8 +304,7 @@ class WebView(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         self._apply_zoom()
-        if (path := self.driver.path) is not None:
-            self._show_place(path)
+        self.tell_place()
 
     def _dress(self) -> None:
         dark = self._appearance.dark
