@@ -86,7 +86,7 @@ def test_its_pipeline(seat: tuple[Desk, Inspector]) -> None:
     assert list(card.name.links.values()) == [flights.dag_ref("festaf.flights.route_delay")]
     assert card.chip.sign is not None
     assert card.chip.sign.word == "failed"
-    assert card.line.plain == "last 1 d ago, 9 s · next in 10 h"
+    assert card.line.plain == "last run 1 d ago, took 9 s · next run in 10 h"
     assert [run.sign.word for run in card.strip.runs] == [*["success"] * 8, "failed", *["success"] * 4, "failed"]
 
 

@@ -25,7 +25,7 @@ class PastRun:
 class Pipeline:
     dag: Node
     sign: Sign
-    line: tuple[Span, ...]  # "last 13:00-14:00, 9 s · next in 48 min"
+    line: tuple[Span, ...]  # "last run 12 min ago, took 9 s · next run in 48 min"
     recent: tuple[PastRun, ...]  # oldest first, as time runs
 
 
@@ -35,6 +35,7 @@ def pipelines(graph: Graph, ref: Ref, now: datetime) -> tuple[Pipeline, ...]:
 
 
 def _dags(graph: Graph, ref: Ref) -> list[Node]:
+    """The one that `questions.pipeline` names, then those of what lies beside it where a thing has several."""
     found = [questions.pipeline(graph, ref)]
     if ref.kind in (Kind.SOURCE, Kind.ENTITY):
         found += [questions.pipeline(graph, edge.downstream) for edge in graph.downstream(ref)]
@@ -72,11 +73,11 @@ def _line(dag: Node, now: datetime) -> tuple[Span, ...]:
         tip = words.exact(last)
         if start is not None and end is not None and end > start:
             tip += f"\nfor the data of {words.interval(start, end, now)}"
-        said += [Span("last "), Span(words.relative(last, now), tip=tip)]
+        said += [Span("last run "), Span(words.relative(last, now), tip=tip)]
     if isinstance(took := facts.get("last_duration"), int | float):
-        said.append(Span(f", {words.duration(took)}" if said else words.duration(took)))
+        said.append(Span(f"{', ' if said else ''}took {words.duration(took)}"))
     if due is not None:
-        word = "next" if due >= now else "was due"
+        word = "next run" if due >= now else "was due"
         said += [Span(f" · {word} " if said else f"{word} "), Span(words.relative(due, now), tip=words.exact(due))]
     elif schedule := words.schedule(facts.get("schedule")):
         said.append(Span(f" · {schedule}" if said else schedule))
