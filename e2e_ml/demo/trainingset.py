@@ -60,7 +60,7 @@ class TrainingSet:
 def gaps(store: FeatureStore) -> list[str]:
     """What the store lacks of January to March 2013 for the service, a sentence for each view; empty: nothing."""
     registry = store.registry
-    service = next((s for s in registry.services if s.name == SERVICE), None)
+    service = registry.service(SERVICE)
     if service is None:
         return [f"The service {SERVICE} is not in the registry. Apply features.py: e2e-ml festaf apply."]
     needed = dict.fromkeys(feature.partition(".")[0] for feature in service.features)

@@ -57,7 +57,7 @@ def load(project: str | Path) -> dict[str, DAG]:
 def asset(project: str | Path, view: str) -> Asset:
     """A view's asset, as its DAG emits it: what a DAG that waits for the view's rows puts into its `schedule`."""
     registry = registries.read(project)
-    found = next((v for v in registry.views if v.name == view), None)
+    found = registry.view(view)
     if found is None:
         raise FeatureStoreError(f"There is no feature view {view!r} in {project}.")
     return _asset(registry, found)

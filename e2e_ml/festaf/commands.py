@@ -5,7 +5,6 @@ Each verb is a row of `VERBS` and imported when it is called, so that `plan` nee
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,40 +13,27 @@ from typing import Any, ParamSpec
 import click
 
 from e2e_ml.festaf.errors import FeatureStoreError
+from e2e_ml.verbs import LazyGroup, Verb
 
 P = ParamSpec("P")
 
-# verb -> (module, attribute, line for --help)
-VERBS: dict[str, tuple[str, str, str]] = {
-    "plan": (__name__, "plan", "Show what an apply would change, and who stands on it."),
-    "apply": (__name__, "apply", "Write the definitions into the registry."),
-    "list": (__name__, "list_", "List feature views, features and services."),
-    "show": (__name__, "show", "Explain one of them: who, what, when, how, why."),
-    "schema": (__name__, "schema", "Print the JSON Schema of registry.json."),
-    "validate": ("e2e_ml.festaf.data_commands", "validate", "Check a view's rows against its constraints."),
-    "profile": ("e2e_ml.festaf.data_commands", "profile", "Describe a view's values."),
-    "historical": ("e2e_ml.festaf.data_commands", "historical", "Join features to entity rows as of their times."),
-    "materialize": ("e2e_ml.festaf.data_commands", "materialize", "Write data intervals offline and online."),
-    "online": ("e2e_ml.festaf.data_commands", "online", "Look the newest values up."),
-    "serve": ("e2e_ml.festaf.server.commands", "serve", "Serve the catalog and the API."),
+VERBS = {
+    "plan": Verb(__name__, "plan", "Show what an apply would change, and who stands on it."),
+    "apply": Verb(__name__, "apply", "Write the definitions into the registry."),
+    "list": Verb(__name__, "list_", "List feature views, features and services."),
+    "show": Verb(__name__, "show", "Explain one of them: who, what, when, how, why."),
+    "schema": Verb(__name__, "schema", "Print the JSON Schema of registry.json."),
+    "validate": Verb("e2e_ml.festaf.data_commands", "validate", "Check a view's rows against its constraints."),
+    "profile": Verb("e2e_ml.festaf.data_commands", "profile", "Describe a view's values."),
+    "historical": Verb("e2e_ml.festaf.data_commands", "historical", "Join features to entity rows as of their times."),
+    "materialize": Verb("e2e_ml.festaf.data_commands", "materialize", "Write data intervals offline and online."),
+    "online": Verb("e2e_ml.festaf.data_commands", "online", "Look the newest values up."),
+    "serve": Verb("e2e_ml.festaf.server.commands", "serve", "Serve the catalog and the API."),
 }
 
 
-class _Verbs(click.Group):
-    """A group whose verbs are imported on use, and whose errors are sentences."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in VERBS:
-            return None
-        module, attribute, _ = VERBS[cmd_name]
-        return getattr(importlib.import_module(module), attribute)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(verb, help_) for verb, (_, _, help_) in VERBS.items()])
+class _Verbs(LazyGroup):
+    """A group whose errors are sentences."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -56,7 +42,7 @@ class _Verbs(click.Group):
             raise click.ClickException(str(error)) from error
 
 
-@click.group(cls=_Verbs)
+@click.group(cls=_Verbs, verbs=VERBS)
 def festaf() -> None:
     """The feature store: definitions, their registry, and the data."""
 

@@ -153,6 +153,14 @@ class Registry(Record):
     services: tuple[FeatureService, ...] = ()
     history: tuple[Applied, ...] = ()
 
+    def view(self, name: str) -> FeatureView | None:
+        """The view called `name`, if there is one."""
+        return next((view for view in self.views if view.name == name), None)
+
+    def service(self, name: str) -> FeatureService | None:
+        """The service called `name`, if there is one."""
+        return next((service for service in self.services if service.name == name), None)
+
 
 # --- answers -----------------------------------------------------------------------------------------------------
 

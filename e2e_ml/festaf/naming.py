@@ -1,4 +1,4 @@
-"""How things of the feature store are called: views, features, their columns in an answer, their DAGs."""
+"""How things of the feature store are called: views, features, their columns in an answer, their DAGs, their rules."""
 
 from __future__ import annotations
 
@@ -10,11 +10,6 @@ from e2e_ml.festaf import model
 def snake_case(name: str) -> str:
     """A class name as the name of a view or service: `HourlyWeather` -> `hourly_weather`, `HTTPLog2` -> `http_log2`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
-
-
-def name_of(thing: type | str) -> str:
-    """The name of a view or service, from its class; a name stays as it is."""
-    return thing if isinstance(thing, str) else snake_case(thing.__name__)
 
 
 def answer_column(view: str, feature: str) -> str:
@@ -37,3 +32,16 @@ def dag_id(project: str, view: model.FeatureView) -> str | None:
 def project_name(folder_name: str) -> str:
     """A project's name from its folder's: letters, digits, `-` and `_`, so that it can stand in DAG ids and URIs."""
     return re.sub(r"[^A-Za-z0-9_-]+", "-", folder_name).strip("-") or "project"
+
+
+def rule(constraint: model.Constraint) -> str:
+    """A constraint in words: "at least -40"."""
+    match constraint.rule:
+        case "required":
+            return "required"
+        case "lower_bound":
+            return f"at least {constraint.value}"
+        case "upper_bound":
+            return f"at most {constraint.value}"
+        case "accepted_values":
+            return f"one of {', '.join(map(str, constraint.value))}"

@@ -84,7 +84,7 @@ class FeatureStore:
     def explain(self, name: str) -> Explanation:
         """Who, what, when, how and why of a view, a feature (`view.feature`) or a service."""
         registry = self.registry
-        view = next((v for v in registry.views if v.name == name.partition(".")[0]), None)
+        view = registry.view(name.partition(".")[0])
         stats = pipeline.offline_store(self.path).stats(view) if view is not None else None
         return explaining.explain(registry, name, stats)
 

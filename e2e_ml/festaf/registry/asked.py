@@ -58,7 +58,7 @@ def find(registry: Registry, what: Any) -> Asked:
                 'No feature was asked for. Name a service, or features such as "hourly_weather.temp".'
             )
         return Asked(_with_records(registry, found))
-    service = next((s for s in registry.services if s.name == name), None)
+    service = registry.service(name)
     if service is not None:
         return _service(registry, service)
     return Asked(_with_records(registry, dict.fromkeys(_features(registry, name))))
@@ -67,7 +67,7 @@ def find(registry: Registry, what: Any) -> Asked:
 def view_named(registry: Registry, what: Any) -> FeatureView:
     """A view, by its name or class. Raises FeatureStoreError."""
     name = name_of(what) or repr(what)
-    found = next((v for v in registry.views if v.name == name), None)
+    found = registry.view(name)
     if found is None:
         raise FeatureStoreError(f"There is no feature view {name!r}. {_known(registry)}")
     return found

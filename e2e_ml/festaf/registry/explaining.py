@@ -14,12 +14,12 @@ def explain(registry: model.Registry, name: str, stats: model.ViewStats | None =
     Raises FeatureStoreError, with the nearest name, when the registry has nothing of that name.
     """
     view_name, dot, feature_name = name.partition(".")
-    view = next((v for v in registry.views if v.name == view_name), None)
+    view = registry.view(view_name)
     if view is not None and not dot:
         return _explain_view(registry, view, stats or model.ViewStats())
     if view is not None and view.has(feature_name):
         return _explain_feature(registry, view, view.feature(feature_name), stats or model.ViewStats())
-    service = next((s for s in registry.services if s.name == name), None)
+    service = registry.service(name)
     if service is not None:
         return _explain_service(registry, service)
     raise FeatureStoreError(unknown(registry, name))
@@ -88,7 +88,7 @@ def _explain_view(registry: model.Registry, view: model.FeatureView, stats: mode
 
 def _explain_service(registry: model.Registry, service: model.FeatureService) -> model.Explanation:
     target = service.target
-    view = next((v for v in registry.views if target and v.name == target.view), None)
+    view = registry.view(target.view) if target else None
     predicted = [f"{view.name}.{column}" for column in source_inputs(view, target.feature)] if view and target else []
     inputs = tuple(dict.fromkeys((*service.features, *predicted)))
     return model.Explanation(

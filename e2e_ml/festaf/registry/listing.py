@@ -6,7 +6,8 @@ import textwrap
 from datetime import UTC, datetime
 from typing import Any
 
-from e2e_ml.festaf.model import Constraint, Explanation, FeatureView, Registry
+from e2e_ml.festaf.model import Explanation, FeatureView, Registry
+from e2e_ml.festaf.naming import rule
 
 _WIDTH = 100
 
@@ -76,19 +77,6 @@ def answers(explanation: Explanation) -> str:
             lines += _wrapped(f"{pending:4}  {label:12}  ", text)
             pending = ""
     return "\n".join(lines)
-
-
-def rule(constraint: Constraint) -> str:
-    """A constraint in words."""
-    match constraint.rule:
-        case "required":
-            return "required"
-        case "lower_bound":
-            return f"at least {constraint.value}"
-        case "upper_bound":
-            return f"at most {constraint.value}"
-        case "accepted_values":
-            return f"one of {', '.join(map(str, constraint.value))}"
 
 
 def _wrapped(head: str, text: str) -> list[str]:

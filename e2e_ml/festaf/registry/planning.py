@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 from e2e_ml.festaf import model
 from e2e_ml.festaf.definition.classes import Definitions
 from e2e_ml.festaf.definition.compiling import compile_definitions
-from e2e_ml.festaf.registry.listing import rule
+from e2e_ml.festaf.naming import rule
 
 Named = TypeVar("Named", model.Feature, model.FeatureView, model.FeatureService)
 
@@ -214,7 +214,7 @@ def _shown(value: Any) -> str:
 
 def dependents(registry: model.Registry, view: str, feature: str) -> tuple[str, ...]:
     """Who reads a feature: features of its view, directly or not, then the services that use any of them."""
-    record = next((v for v in registry.views if v.name == view), None)
+    record = registry.view(view)
     if record is None:
         return ()
     reached = [feature]
@@ -227,7 +227,7 @@ def dependents(registry: model.Registry, view: str, feature: str) -> tuple[str, 
 
 def services_on(registry: model.Registry, view: str) -> tuple[str, ...]:
     """The services that read any feature of the view."""
-    record = next((v for v in registry.views if v.name == view), None)
+    record = registry.view(view)
     names = {f"{view}.{f.name}" for f in record.features} if record else set[str]()
     return tuple(s.name for s in registry.services if _uses(s, names))
 

@@ -99,7 +99,7 @@ def services(request: Request) -> Sequence[FeatureService]:
 def service(request: Request, service: str) -> FeatureService:
     """One feature service."""
     registry = live_of(request).registry
-    found = facts.find_service(registry, service)
+    found = registry.service(service)
     if found is None:
         raise NotHereError(f"There is no feature service {service!r} in {registry.project}.", service)
     return found
@@ -110,7 +110,7 @@ def explain(request: Request, full_name: str) -> Explanation:
     """Who, what, when, how and why, about a feature (`view.feature`), a view or a service."""
     live = live_of(request)
     view_name, _, name = full_name.partition(".")
-    if facts.find_service(live.registry, full_name) is None:
+    if live.registry.service(full_name) is None:
         view = view_or_404(live.registry, view_name)
         if name and not view.has(name):
             raise NotHereError(f"The view {view_name} has no feature {name!r}.", name)

@@ -125,14 +125,6 @@ class HitRow:
     matched: str
 
 
-def find_view(registry: Registry, name: str) -> FeatureView | None:
-    return next((view for view in registry.views if view.name == name), None)
-
-
-def find_service(registry: Registry, name: str) -> FeatureService | None:
-    return next((service for service in registry.services if service.name == name), None)
-
-
 def shown(view: FeatureView) -> tuple[Feature, ...]:
     """The features that have a name of their own."""
     return tuple(feature for feature in view.features if not feature.hidden)
@@ -180,7 +172,7 @@ def source_rows(registry: Registry) -> list[SourceRow]:
 def uses(registry: Registry, view: str, feature: str | None = None) -> list[Use]:
     """What stands on a feature, or on any of a view's: the view's own features first, then services."""
     found: list[Use] = []
-    owner = find_view(registry, view)
+    owner = registry.view(view)
     if feature is not None and owner is not None:
         found += [
             Use(f.name, path_of(refs.feature(registry.project, view, f.name)), "feature", f.code or "")

@@ -99,7 +99,7 @@ class Live:
     def explain(self, full_name: str) -> Explanation:
         """The five answers about a feature, a view or a service. Raises FeatureStoreError for a name that is none."""
         registry = self.registry
-        view = next((v for v in registry.views if v.name == full_name.partition(".")[0]), None)
+        view = registry.view(full_name.partition(".")[0])
         return explain(registry, full_name, self.stats(view) if view else None)
 
     def materialize(self, view: FeatureView, start: datetime | None, end: datetime | None) -> int:

@@ -153,10 +153,10 @@ def view(request: Request, name: str) -> HTMLResponse:
 def service(request: Request, name: str) -> HTMLResponse:
     live = live_of(request)
     registry = live.registry
-    found = facts.find_service(registry, name)
+    found = registry.service(name)
     if found is None:
         raise NotHereError(f"There is no feature service {name!r} in {registry.project}.", name)
-    target_view = found.target and facts.find_view(registry, found.target.view)
+    target_view = found.target and registry.view(found.target.view)
     return render(
         live,
         "service.html",
@@ -237,7 +237,7 @@ def missing(live: Live, sentence: str, wanted: str) -> HTMLResponse:
 
 
 def view_or_404(registry: Registry, name: str) -> FeatureView:
-    found = facts.find_view(registry, name)
+    found = registry.view(name)
     if found is None:
         raise NotHereError(f"There is no feature view {name!r} in {registry.project}.", name)
     return found
@@ -271,13 +271,13 @@ def _contract(live: Live, service: FeatureService) -> list[facts.ContractGroup]:
     groups: dict[str, list[facts.ContractRow]] = {}
     for full_name in service.features:
         view_name, _, name = full_name.partition(".")
-        view = facts.find_view(registry, view_name)
+        view = registry.view(view_name)
         found = view.feature(name) if view is not None and view.has(name) else None
         path = facts.path_of(refs.feature(registry.project, view_name, name))
         groups.setdefault(view_name, []).append(facts.ContractRow(name, path, found))
     made: list[facts.ContractGroup] = []
     for name, rows in groups.items():
-        view = facts.find_view(registry, name)
+        view = registry.view(name)
         path = facts.path_of(refs.feature_view(registry.project, name)) if view else None
         made.append(facts.ContractGroup(name, path, live.verdict(view) if view else None, tuple(rows)))
     return made
@@ -286,7 +286,7 @@ def _contract(live: Live, service: FeatureService) -> list[facts.ContractGroup]:
 def _worst(live: Live, service: FeatureService) -> str:
     """How fresh a model that stands on the service can be: one sentence about its views."""
     names = dict.fromkeys(full_name.partition(".")[0] for full_name in service.features)
-    views = [view for name in names if (view := facts.find_view(live.registry, name)) is not None]
+    views = [view for name in names if (view := live.registry.view(name)) is not None]
     well = {FreshnessState.FRESH, FreshnessState.COMPLETE, FreshnessState.UNTIMED}
     behind = [view.name for view in views if live.verdict(view).state not in well]
     if not behind:

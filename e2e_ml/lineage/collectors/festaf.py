@@ -8,7 +8,8 @@ from typing import Any, TypeVar, cast
 from pydantic import ValidationError
 
 from e2e_ml import refs
-from e2e_ml.festaf.model import Constraint, Feature, FeatureService, FeatureView, Owner, Registry
+from e2e_ml.festaf.model import Feature, FeatureService, FeatureView, Owner, Registry
+from e2e_ml.festaf.naming import dag_id, rule
 from e2e_ml.lineage.collectors import Batch, CollectError
 from e2e_ml.lineage.collectors.http import Api, Connection, known
 from e2e_ml.lineage.graph import Edge, Evidence, Node, Relation
@@ -148,7 +149,7 @@ class _Builder:
             "inputs": inputs or ([feature.name] if feature.expression is None else None),
             "expression": feature.code,
             "tree": feature.expression,
-            "constraints": [constraint_words(c) for c in feature.constraints],
+            "constraints": [rule(c) for c in feature.constraints],
             "fill_null": feature.fill_null,
             "first_seen": feature.first_seen.isoformat(),
             "changed_at": feature.changed_at.isoformat(),
@@ -184,13 +185,6 @@ class _Builder:
         self.edges.append(Edge(up, down, relation, Evidence.DECLARED, reason))
 
 
-def dag_id(project: str, view: FeatureView) -> str | None:
-    """The DAG that makes a view: the one it names, else the one that festaf makes of its schedule; None without."""
-    if view.produced_by is not None:
-        return view.produced_by.dag_id
-    return f"festaf.{project}.{view.name}" if view.schedule is not None else None
-
-
 def visible_inputs(view: FeatureView, feature: Feature) -> Iterator[str]:
     """What a feature is made of, by names that people know: through hidden intermediates to features and columns."""
     seen, waiting = set[str](), list(feature.inputs)
@@ -203,18 +197,6 @@ def visible_inputs(view: FeatureView, feature: Feature) -> Iterator[str]:
             waiting = [*view.feature(name).inputs, *waiting]
         else:
             yield name
-
-
-def constraint_words(constraint: Constraint) -> str:
-    match constraint.rule:
-        case "required":
-            return "required"
-        case "lower_bound":
-            return f"≥ {constraint.value}"
-        case "upper_bound":
-            return f"≤ {constraint.value}"
-        case "accepted_values":
-            return "one of " + ", ".join(str(v) for v in constraint.value)
 
 
 def _owner(owner: Owner | None) -> dict[str, str | None]:

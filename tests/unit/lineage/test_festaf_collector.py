@@ -107,7 +107,7 @@ def test_who_makes_a_view() -> None:
 def test_a_feature_inherits_its_views_owner_and_says_its_constraints_in_words() -> None:
     temp = facts(refs.feature("flights", "weather", "temp"))
     assert temp["owner"] == "weather-team"
-    assert temp["constraints"] == ["≥ -40", "required"]
+    assert temp["constraints"] == ["at least -40", "required"]
     assert temp["inputs"] == ["temp"]
     assert facts(refs.feature("flights", "weather", "wind"))["constraints"] == ["one of a, b"]
 
