@@ -171,8 +171,13 @@ def test_statistics_of_all_views_at_once(server: Server) -> None:
     views = server.json("/api/v1/stats")["views"]
     assert views["weather"]["rows"] == 24
     assert views["weather"]["newest_event"] == "2013-01-01T23:00:00Z"
-    assert views["runway"] == {"rows": 0, "newest_event": None, "last_written": None}
-    assert server.json("/api/v1/views/weather/stats") == views["weather"]
+    nothing: dict[str, object] = {"rows": 0, "newest_event": None, "last_written": None}
+    source = views["runway"].pop("source")
+    assert (source.startswith("file:///"), source.endswith("/runways.csv")) == (True, True)
+    assert views["runway"] == {**nothing, "written_until": None}
+    assert views["weather"]["written_until"] == "2013-01-02T00:00:00Z"
+    of_one = server.json("/api/v1/views/weather/stats")
+    assert of_one == {key: views["weather"][key] for key in nothing}
 
 
 def test_intervals_profile_and_broken_rules_of_a_view(server: Server) -> None:
