@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from e2e_ml.festaf.expression.operations import FLOATS, NUMBERS, TIMES
+from e2e_ml.festaf.expression.operations import FLOATS, INTEGERS, NUMBERS, TIMES
 from e2e_ml.festaf.model import DataType, Feature, FeatureView, Record
 
 BINS = 20
@@ -17,7 +17,7 @@ TAIL = 0.005  # of the values at each end, which do not say how far the histogra
 
 
 class Bin(Record):
-    """Values in [low, high), the last bin's high end in."""
+    """Values in [low, high), of floats the last bin's high end in. Bins of integers are as wide as a whole number."""
 
     low: float
     high: float
@@ -76,24 +76,25 @@ def _feature(feature: Feature, column: pl.Series) -> FeatureProfile:
         "not_finite": len(known) - len(finite),
     }
     if feature.dtype in NUMBERS:
-        return FeatureProfile(**common, **_numbers(finite))
+        return FeatureProfile(**common, **_numbers(finite, whole=feature.dtype in INTEGERS))
     if feature.dtype in TIMES:
         return FeatureProfile(**common, min=_text(known.min()), max=_text(known.max()))
     return FeatureProfile(**common, top=_top(known))
 
 
-def _numbers(finite: pl.Series) -> dict[str, Any]:
+def _numbers(finite: pl.Series, *, whole: bool) -> dict[str, Any]:
     if finite.is_empty():
         return {}
     values = finite.cast(pl.Float64)
-    low, high = _reach(values)
+    edges = _edges(*_reach(values), whole=whole)
+    low, high = edges[0], edges[-1] - 1 if whole else edges[-1]  # the least and the greatest value that is drawn
     return {
         "min": finite.min(),
         "max": finite.max(),
         "mean": finite.mean(),
         "median": finite.median(),
         "std": finite.std() if len(finite) > 1 else None,
-        "histogram": _histogram(values.filter(values.is_between(low, high)), low, high),
+        "histogram": _histogram(values.filter(values.is_between(low, high)), edges),
         "below": (values < low).sum(),
         "above": (values > high).sum(),
     }
@@ -118,15 +119,29 @@ def _reach(values: pl.Series) -> tuple[float, float]:
     return (first, final) if most - least > 2 * (final - first) else (least, most)
 
 
-def _histogram(values: pl.Series, low: float, high: float) -> tuple[Bin, ...]:
-    """`values`, not empty, lie in [low, high]."""
+def _edges(low: float, high: float, *, whole: bool) -> list[float]:
+    """The ends of the bins, from the least to the greatest value that is drawn.
+
+    Integers get bins of whole width, so that each holds as many of them as any other: no gaps that are not there.
+    """
+    if whole:
+        width = math.ceil((high - low + 1) / BINS)
+        return [low + width * i for i in range(math.ceil((high - low + 1) / width) + 1)]
     if low == high or not math.isfinite(high - low):
-        return (Bin(low=low, high=high, count=len(values)),)
+        return [low, high]
     width = (high - low) / BINS
-    numbers = ((values - low) / width).floor().cast(pl.Int64).clip(0, BINS - 1).alias("bin")
+    return [low + width * i for i in range(BINS)] + [high]
+
+
+def _histogram(values: pl.Series, edges: list[float]) -> tuple[Bin, ...]:
+    """`values` lie within the edges."""
+    last = len(edges) - 2
+    if not last:
+        return (Bin(low=edges[0], high=edges[1], count=len(values)),)
+    width = edges[1] - edges[0]
+    numbers = ((values - edges[0]) / width).floor().cast(pl.Int64).clip(0, last).alias("bin")
     counts = dict(numbers.to_frame().group_by("bin").len().iter_rows())
-    edges = [low + width * i for i in range(BINS)] + [high]
-    return tuple(Bin(low=edges[i], high=edges[i + 1], count=counts.get(i, 0)) for i in range(BINS))
+    return tuple(Bin(low=edges[i], high=edges[i + 1], count=counts.get(i, 0)) for i in range(last + 1))
 
 
 def _top(values: pl.Series) -> tuple[ValueCount, ...]:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from e2e_ml.festaf.rows.profile import FeatureProfile
+from e2e_ml.festaf.expression.operations import INTEGERS
+from e2e_ml.festaf.rows.profile import Bin, FeatureProfile
 from e2e_ml.festaf.server.presenting import number, percent, plural
 
 
@@ -47,19 +48,32 @@ def distribution(profile: FeatureProfile) -> Distribution:
             for v in profile.top
         )
         counts = tuple(v.count for v in profile.top)
-        titles = tuple(f"{level.label}: {number(level.count)} rows ({percent(level.share)})" for level in levels)
+        titles = tuple(f"{level.label}: {plural(level.count, 'row')} ({percent(level.share)})" for level in levels)
         return Distribution(missing_share, counts, titles, "", "", levels, figures, summary)
+    whole = profile.dtype in INTEGERS
     titles = tuple(
-        f"{number(b.low)} to {number(b.high)}: {number(b.count)} rows ({percent(b.count / profile.count)})"
+        f"{_span(b, whole=whole)}: {plural(b.count, 'row')} ({percent(b.count / profile.count)})"
         for b in profile.histogram
     )
     counts = tuple(b.count for b in profile.histogram)
     low, high = _end(profile.min), _end(profile.max)
-    if profile.histogram:
-        low, high = number(profile.histogram[0].low), number(profile.histogram[-1].high)
+    if profile.below:
+        low = number(profile.histogram[0].low)
+    if profile.above:
+        high = number(_greatest(profile.histogram[-1], whole=whole))
     outliers = _outliers(profile, low, high)
     summary = f"{summary}; not drawn: {outliers}" if outliers else summary
     return Distribution(missing_share, counts, titles, low, high, (), figures, summary, outliers)
+
+
+def _span(values: Bin, *, whole: bool) -> str:
+    """`5 to 9`; `5` where a bin holds nothing else."""
+    low, high = values.low, _greatest(values, whole=whole)
+    return number(low) if low == high else f"{number(low)} to {number(high)}"
+
+
+def _greatest(values: Bin, *, whole: bool) -> float:
+    return values.high - 1 if whole else values.high
 
 
 def _outliers(profile: FeatureProfile, low: str, high: str) -> str:

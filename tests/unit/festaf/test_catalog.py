@@ -225,8 +225,18 @@ def test_the_axis_ends_where_the_bars_do_and_outliers_are_said_in_words(below: i
             median=2.0, histogram=(Bin(low=0, high=46, count=90),), below=below, above=above,
         )
     )  # fmt: skip
-    assert (shown.low, shown.high, shown.outliers) == ("0", "46", says)
+    ends = ("0" if below else "−900", "46" if above else "1,048")
+    assert (shown.low, shown.high, shown.outliers) == (*ends, says)
     assert ("not drawn" in shown.summary) == bool(says)
+
+
+def test_a_bar_of_integers_names_just_those_it_holds() -> None:
+    bins = (Bin(low=5, high=6, count=1), Bin(low=6, high=9, count=2))
+    shown = distribution(
+        FeatureProfile(feature="hour", dtype="int64", count=4, missing=1, distinct=3, min=5, max=8, histogram=bins)
+    )
+    assert shown.titles == ("5: 1 row (25 %)", "6 to 8: 2 rows (50 %)")
+    assert shown.high == "8"
 
 
 def test_texts_become_levels_and_the_rest_is_named() -> None:

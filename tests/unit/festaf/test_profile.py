@@ -9,16 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from e2e_ml.festaf.model import FeatureView
 from e2e_ml.festaf.rows.profile import FeatureProfile, profile
-from tests.unit.festaf.worlds import weather
+from tests.unit.festaf.worlds import plane, weather
 
-VIEW: FeatureView = weather()
 HUNDRED = [float(n) for n in range(100)]
 
 
 def _profile(values: list[float | None]) -> FeatureProfile:
-    (found,) = profile(VIEW, pl.LazyFrame({"temp": values}, schema={"temp": pl.Float64}))
+    (found,) = profile(weather(), pl.LazyFrame({"temp": values}, schema={"temp": pl.Float64}))
+    return found
+
+
+def _profile_of_integers(values: list[int]) -> FeatureProfile:
+    (found,) = profile(plane(), pl.LazyFrame({"seats": values}, schema={"seats": pl.Int64}))
     return found
 
 
@@ -54,3 +57,27 @@ def test_every_value_is_counted_once(values: list[float | None]) -> None:
     found = _profile(values)
     drawn = sum(b.count for b in found.histogram)
     assert drawn + found.below + found.above + found.not_finite + found.missing == found.count == len(values)
+
+
+@pytest.mark.parametrize(
+    ("values", "edges"),
+    [
+        ([7], [7, 8]),
+        (range(1, 8), range(1, 9)),
+        (range(5, 24), range(5, 25)),  # nineteen hours in nineteen bins, not in twenty with a gap
+        (range(100), range(0, 101, 5)),
+        (range(45), range(0, 46, 3)),
+        ([*range(100), 5000], range(0, 101, 5)),
+    ],
+)
+def test_integers_get_bins_that_hold_as_many_of_them_each(values: list[int], edges: list[int]) -> None:
+    found = _profile_of_integers(list(values))
+    assert [found.histogram[0].low, *(b.high for b in found.histogram)] == list(edges)
+    assert len({b.count for b in found.histogram}) == 1
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(-50, 50), max_size=100))
+def test_every_integer_is_counted_once(values: list[int]) -> None:
+    found = _profile_of_integers(values)
+    assert sum(b.count for b in found.histogram) + found.below + found.above == len(values)
+    assert len(found.histogram) <= 20
