@@ -27,6 +27,8 @@ from urllib.parse import urlsplit
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, field_validator
+from yaml.parser import ParserError
+from yaml.scanner import ScannerError
 
 FILE_NAME = "workbench.yaml"
 STATE_NAME = ".e2e-ml"
@@ -237,7 +239,9 @@ class Workspace:
             raise WorkspaceError(Problem(file, "There is no such file. `e2e-ml up --new FOLDER` writes one.")) from None
         except (OSError, UnicodeDecodeError) as error:
             reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-            raise WorkspaceError(Problem(file, f"The file cannot be read: {reason}.")) from None
+            raise WorkspaceError(
+                Problem(file, f"The file cannot be read: {reason}. Put a readable file there.")
+            ) from None
         document = _read(file, text)
         workspace = cls(file.parent.resolve(), document.name, document.services)
         workspace._make_state()
@@ -269,7 +273,8 @@ class Workspace:
             root.mkdir(parents=True, exist_ok=True)
             _write_new(file, text)
         except OSError as error:
-            raise WorkspaceError(Problem(file, f"The file cannot be written: {error.strerror}.")) from None
+            sentence = f"The file cannot be written: {error.strerror}. Choose a folder in which you may write."
+            raise WorkspaceError(Problem(file, sentence)) from None
         return cls.load(root)
 
     def _make_state(self) -> None:
@@ -282,7 +287,8 @@ class Workspace:
                 ignore.write_text("*\n", encoding="utf-8")
         except OSError as error:
             sentence = (
-                f"The folder {self.state} cannot be made: {error.strerror}. Give yourself the right to write there."
+                f"The program's own folder {self.state} cannot be used: {error.strerror}. "
+                "Give yourself the right to write there, and make sure that it is a folder."
             )
             raise WorkspaceError(Problem(self.file, sentence)) from None
 
@@ -321,7 +327,10 @@ def _read(file: Path, text: str) -> _Document:
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        sentence = f"This is not YAML: {getattr(error, 'problem', None) or 'it cannot be read'}."
+        reason = getattr(error, "problem", None) or "it cannot be read"
+        sentence = f"This is not YAML: {reason}."
+        if isinstance(error, ScannerError | ParserError):
+            sentence += " Look here and at the lines above for what is not closed or not indented."
         raise WorkspaceError(Problem(file, sentence, mark.line + 1 if mark else None)) from None
     if not isinstance(data, dict):
         raise WorkspaceError(Problem(file, "A workspace is a mapping that begins with `version: 1`.", 1))
@@ -358,7 +367,7 @@ def _sentence(place: _Place, error: Any) -> str:
     context = error.get("ctx", {})
     match error["type"]:
         case "missing":
-            return "This is required."
+            return "This is required. Write it."
         case "extra_forbidden":
             return _unknown(place, error["loc"])
         case "literal_error" if place == ("version",):

@@ -12,7 +12,7 @@ from e2e_ml.demo.files import replacing
 from e2e_ml.festaf import FeatureStore
 from e2e_ml.festaf import registry as registries
 from e2e_ml.festaf.definition.loading import load_definitions
-from e2e_ml.workspace import FILE_NAME, Workspace
+from e2e_ml.workspace import FILE_NAME, Problem, Workspace, WorkspaceError
 
 PROJECT = "flights"
 FILES = ("features.py", "dags/festaf_views.py", "dags/flights_ingest.py", "dags/flights_train.py")
@@ -26,11 +26,15 @@ def prepare(folder: Path | str) -> Path:
     WorkspaceError, DefinitionError or FeatureStoreError, each with the next step, for what a person has broken in it.
     """
     root = Path(folder).expanduser().absolute()
-    for name in FILES:
-        place = root / name
-        if not place.exists():
-            with replacing(place) as fresh:
-                fresh.write_text((_TEMPLATE / name).read_text(encoding="utf-8"), encoding="utf-8")
+    try:
+        for name in FILES:
+            place = root / name
+            if not place.exists():
+                with replacing(place) as fresh:
+                    fresh.write_text((_TEMPLATE / name).read_text(encoding="utf-8"), encoding="utf-8")
+    except OSError as error:
+        sentence = f"The demo cannot be laid out here: {error.strerror or error}. Choose another folder: --workspace."
+        raise WorkspaceError(Problem(root, sentence)) from error
     workspace = Workspace.load(root) if (root / FILE_NAME).exists() else Workspace.create(root, name=PROJECT)
     project = workspace.festaf_project
     if not registries.path_of(project).exists():

@@ -81,7 +81,7 @@ def run(url: str, headers: Headers, project: Path, report: Report, cancelled: Ca
     except AirflowError as error:
         raise StoryError(str(error)) from error
     except FeatureStoreError as error:
-        raise StoryError(str(error)) from error
+        raise StoryError(f"{error} Nothing was changed. Correct it, then go on with the demo.") from error
     finally:
         api.close()
 

@@ -18,7 +18,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from PySide6.QtCore import QCoreApplication, Qt, QTimer
 from PySide6.QtGui import QIcon
@@ -27,11 +26,11 @@ from PySide6.QtWidgets import QApplication
 from e2e_ml import resources
 from e2e_ml.desktop.appearance import Appearance
 from e2e_ml.desktop.reading import Reading
-from e2e_ml.desktop.trouble import Trouble
+from e2e_ml.desktop.trouble import Refusal, Trouble
 from e2e_ml.desktop.workbench import Workbench, dress
 from e2e_ml.lineage import questions
 from e2e_ml.stack.stack import Stack
-from e2e_ml.workspace import Workspace, WorkspaceError
+from e2e_ml.workspace import Workspace
 
 log = logging.getLogger(__name__)
 INSTANCE = "local"  # the name of a workspace's own connections
@@ -76,12 +75,12 @@ def make_application(arguments: list[str]) -> QApplication:
     return application
 
 
-def ask_to_mend(error: WorkspaceError, place: Path) -> Workspace | None:
-    """Before phase 3: say what is wrong with a workspace, until it can be opened or the person leaves."""
+def ask_to_mend(error: Refusal, again: Callable[[], Workspace]) -> Workspace | None:
+    """Before phase 3: say what is wrong with a workspace, until `again` gives one or the person leaves."""
     prepare_environment(os.environ, root=os.geteuid() == 0, say=_warn)
     application = make_application(sys.argv[:1])
     dress(application, Appearance(application))
-    trouble = Trouble(error, lambda: Workspace.load(place))
+    trouble = Trouble(error, again)
     return trouble.workspace if trouble.exec() else None
 
 
@@ -109,9 +108,12 @@ def make_workbench(workspace: Workspace, stack: Stack | None = None) -> Workbenc
     stack = stack or Stack(workspace)
     instances = dict.fromkeys(stack.services, INSTANCE)
     reading = Reading(workspace.state, stack.services, instances)
-    return Workbench(
+    workbench = Workbench(
         workspace.name, workspace.state, stack, reading, instances, questions.counterparts, questions.lookup
     )
+    if reading.trouble:
+        workbench.window.notices.tell("lineage", "What is read is not kept", reading.trouble)
+    return workbench
 
 
 def quit_workbench(workbench: Workbench) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from e2e_ml.demo.story import Progress
     from e2e_ml.desktop.workbench import Workbench
     from e2e_ml.stack import Stack
-    from e2e_ml.workspace import Workspace, WorkspaceError
+    from e2e_ml.workspace import Workspace
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 
@@ -32,32 +32,39 @@ def demo_folder() -> Path:
 @click.option("--new", is_flag=True, help="Write a workbench.yaml first where there is none.")
 def open_(workspace: Path, new: bool) -> None:
     """Open WORKSPACE (the current folder if left out) in the window; its services start behind it."""
-    from e2e_ml.workspace import FILE_NAME, Workspace, WorkspaceError
+    from e2e_ml.workspace import FILE_NAME, Workspace
 
-    try:
-        opened = (
-            Workspace.create(workspace) if new and not (workspace / FILE_NAME).exists() else Workspace.load(workspace)
-        )
-    except WorkspaceError as error:
-        # In the terminal in any case; in a window too, for whoever started the program by a click.
-        click.echo(f"Error: {error}", err=True)
-        opened = _mended(error, workspace)
-        if opened is None:
-            sys.exit(1)
+    def load() -> Workspace:
+        if new and not (workspace / FILE_NAME).exists():
+            return Workspace.create(workspace)
+        return Workspace.load(workspace)
+
+    opened = _mended(load)
     from e2e_ml.desktop import app
 
     sys.exit(app.run(opened))
 
 
-def _mended(error: WorkspaceError, place: Path) -> Workspace | None:
-    """The workspace once the person has mended it in an editor; None when they leave, or where there is no screen."""
+def _mended(load: Callable[[], Workspace]) -> Workspace:
+    """The workspace that `load` gives, once the person has mended it where it is broken; ends the program else.
+
+    What is wrong is said in the terminal in any case; in a window too, for whoever started the program by a click.
+    """
     from e2e_ml.desktop import display
+    from e2e_ml.festaf import FeatureStoreError
+    from e2e_ml.workspace import WorkspaceError
 
-    if not display.is_there():
-        return None
-    from e2e_ml.desktop import app
+    try:
+        return load()
+    except (WorkspaceError, FeatureStoreError) as error:
+        if not display.is_there():
+            raise click.ClickException(str(error)) from None
+        click.echo(f"Error: {error}", err=True)
+        from e2e_ml.desktop import app
 
-    return app.ask_to_mend(error, place)
+        if (mended := app.ask_to_mend(error, load)) is None:
+            sys.exit(1)
+        return mended
 
 
 @click.command()
@@ -74,7 +81,8 @@ def demo(workspace: Path | None, out: Path, no_window: bool) -> None:
     from e2e_ml.desktop import display
     from e2e_ml.stack import Stack
 
-    opened = _demo_workspace(workspace or demo_folder())
+    folder = workspace or demo_folder()
+    opened = _demo_workspace(folder) if no_window else _mended(lambda: _prepared(folder))
     click.echo(f"The demo lives in {opened.root}.")
     stack = Stack(opened, kind="demo")
     if no_window:
@@ -117,13 +125,19 @@ def tour(workspace: Path | None, out: Path | None, theme: str) -> None:
     sys.exit(code)
 
 
-def _demo_workspace(folder: Path) -> Workspace:
+def _prepared(folder: Path) -> Workspace:
     from e2e_ml.demo.project import prepare
+    from e2e_ml.workspace import Workspace
+
+    return Workspace.load(prepare(folder))
+
+
+def _demo_workspace(folder: Path) -> Workspace:
     from e2e_ml.festaf import FeatureStoreError
-    from e2e_ml.workspace import Workspace, WorkspaceError
+    from e2e_ml.workspace import WorkspaceError
 
     try:
-        return Workspace.load(prepare(folder))
+        return _prepared(folder)
     except (WorkspaceError, FeatureStoreError) as error:
         raise click.ClickException(str(error)) from None
 
@@ -133,19 +147,20 @@ def _demo_on_terminal(stack: Stack) -> int:
     from e2e_ml.demo.story import StoryCancelledError, StoryError
     from e2e_ml.desktop import demonstration
     from e2e_ml.stack.commands import Printer
+    from e2e_ml.stack.recipe import StackError
 
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
     with stack:
         stack.subscribe(Printer())
-        stack.start()
         try:
+            stack.start()
             champion = demonstration.perform(stack, _printed(), ended.is_set)
         except StoryCancelledError:
             click.echo("Stopped. The next start goes on where this one was.")
             return 130
-        except StoryError as error:
+        except (StackError, StoryError) as error:
             click.echo(f"Error: {error}", err=True)
             return 1
         click.echo(f"Done: version {champion.version} of {champion.model} is the champion, AUC {champion.auc:.3f}.")
@@ -199,16 +214,19 @@ def _demo_in_window(workspace: Workspace, stack: Stack, pictures: Path | None) -
     told = _printed()
 
     def opened(workbench: Workbench, end: End) -> None:
+        window = workbench.window
+
         def done(champion: object) -> None:
             workbench.reader.refresh_now()
-            workbench.window.status.tell("")
+            window.status.tell("")
             click.echo("The demo has run.")
             if pictures is not None:
                 _guide(workbench, pictures, end)
 
         def failed(error: Exception) -> None:
             click.echo(f"Error: {error}", err=True)
-            workbench.window.status.tell(f"The demo stopped: {error}")
+            window.status.tell("The demo stopped")
+            window.notices.tell("demo", "The demo stopped", str(error), "Go on with the demo", tell_story)
             if pictures is not None:
                 end(error)
 
@@ -219,7 +237,12 @@ def _demo_in_window(workspace: Workspace, stack: Stack, pictures: Path | None) -
 
             return demonstration.perform(stack, report, lambda: control.cancelled)
 
-        workbench.operations.run_watched("Running the demo", perform).success(done).failure(failed).start()
+        def tell_story() -> None:
+            window.status.tell("")
+            window.notices.take_back("demo")
+            workbench.operations.run_watched("Running the demo", perform).success(done).failure(failed).start()
+
+        tell_story()
 
     from e2e_ml.desktop.operations import Control
 

@@ -41,7 +41,9 @@ def _wait_for_services(stack: Stack, report: Callable[[Progress], None], cancell
         for status in statuses:
             if status.state in (State.FAILED, State.UNREACHABLE):
                 title = stack.services[status.service].title
-                raise StoryError(f"The demo needs {title}, which is {status.state}: {status.sentence}")
+                raise StoryError(
+                    f"The demo needs {title}: {status.sentence} Then go on with the demo: what is done stays done."
+                )
         waiting = [stack.services[s.service].title for s in statuses if s.state is not State.UP]
         if not waiting:
             return

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+import sqlite3
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from e2e_ml.lineage.collectors.airflow import AirflowCollector
 from e2e_ml.lineage.collectors.festaf import FestafCollector
@@ -15,6 +18,7 @@ from e2e_ml.lineage.index import Index
 from e2e_ml.lineage.refresh import Refresher
 from e2e_ml.stack.service import Service
 
+log = logging.getLogger(__name__)
 INDEX_NAME = "lineage.sqlite"
 _COLLECTORS = {"airflow": AirflowCollector, "festaf": FestafCollector, "mlflow": MlflowCollector}
 
@@ -23,13 +27,27 @@ class Reading:
     """The index of a workspace, kept fresh from its services. Its methods may be called from any thread."""
 
     def __init__(self, state: Path, services: Mapping[str, Service], instances: Mapping[str, str]) -> None:
-        self._index = Index(state / INDEX_NAME)
+        self.trouble = ""  # why what is read is not kept until the next start, as a sentence
+        self._index = self._open(state / INDEX_NAME)
         collectors = [
             make(Connection(instances[name], _url(services[name]), _headers(services[name])))
             for name, make in _COLLECTORS.items()
         ]
         self._refresher = Refresher(self._index, collectors)
         self._started = False
+
+    def _open(self, path: Path) -> Index:
+        """The index in its file; in a folder that ends with us where that cannot be, for it is only a cache."""
+        try:
+            return Index(path)
+        except (OSError, sqlite3.Error) as error:
+            log.warning("The lineage index %s cannot be used: %s", path, error)
+            reason = getattr(error, "strerror", None) or error
+            self.trouble = (
+                f"{path} cannot be used: {reason}. Move it away, or make room there; it fills again by itself."
+            )
+        self._instead = TemporaryDirectory(prefix="e2e-ml-")
+        return Index(Path(self._instead.name) / INDEX_NAME)
 
     def graph(self) -> Graph:
         return self._refresher.graph
@@ -54,6 +72,8 @@ class Reading:
         if self._started:
             self._refresher.stop()
         self._index.close()
+        if self.trouble:
+            self._instead.cleanup()
 
 
 def _url(service: Service) -> Callable[[], str | None]:

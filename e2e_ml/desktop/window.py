@@ -14,6 +14,7 @@ from e2e_ml.desktop.appearance import Appearance
 from e2e_ml.desktop.canvas import Canvas, Layout
 from e2e_ml.desktop.focus import Focus
 from e2e_ml.desktop.lifecycle import Lifecycle
+from e2e_ml.desktop.notices import Notices
 from e2e_ml.desktop.operations import Operations
 from e2e_ml.desktop.palette import Entry, Palette, entries
 from e2e_ml.desktop.panels.explorer import Explorer
@@ -28,7 +29,7 @@ from e2e_ml.desktop.theme import DARK, LIGHT
 from e2e_ml.desktop.topbar import TopBar
 from e2e_ml.desktop.web.view import WebView
 from e2e_ml.refs import Ref
-from e2e_ml.stack.service import Status
+from e2e_ml.stack.service import State, Status
 
 LEAST = (960, 600)  # px
 FIRST_SIZE = (1600, 960)  # px
@@ -66,6 +67,7 @@ class Window(QMainWindow):
 
         self.rail = Rail(appearance, self)
         self.top = TopBar(lifecycle, focus, appearance, self)
+        self.notices = Notices(appearance, self)
         self.status = StatusBar({s: v.title for s, v in views.items()}, lifecycle, operations, appearance, self)
         self.explorer = Explorer(lifecycle, focus, appearance, self)
         self.inspector = Inspector(lifecycle, focus, appearance, self)
@@ -100,6 +102,7 @@ class Window(QMainWindow):
         right.setContentsMargins(0, 0, 0, 0)
         right.setSpacing(0)
         right.addWidget(self.top)
+        right.addWidget(self.notices)
         right.addWidget(self.splitter, 1)
         right.addWidget(self.status)
         whole = QHBoxLayout()
@@ -275,6 +278,12 @@ class Window(QMainWindow):
             view.update_status(status)
         self.status.update_status(status)
         self.services.update_status(status)
+        if status.state is State.FAILED:
+            start = lambda: self.start_requested.emit(status.service)  # noqa: E731 - a button's act
+            title = view.title if view is not None else status.service
+            self.notices.tell(status.service, f"{title} has failed", status.sentence, "Start again", start)
+        elif status.state in (State.UP, State.STARTING):
+            self.notices.take_back(status.service)
 
     def _on_focus(self, ref: Ref, origin: str) -> None:
         """A DAG, a run or a model chosen in a panel is looked at in its owner's view; a feature has a page in each."""

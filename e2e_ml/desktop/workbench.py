@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -30,6 +31,7 @@ from e2e_ml.refs import Kind, Ref
 from e2e_ml.routes import Lookup
 from e2e_ml.stack.service import Listener, Service, Status
 
+log = logging.getLogger(__name__)
 STYLES = ("style.qss", "panels.qss")
 
 
@@ -139,8 +141,12 @@ class Workbench(QObject):
             self.stack.subscribe(self.news.status.emit),
             self.reader.subscribe(self.news.graph.emit),
         ]
-        self.operations.run("Starting the services", self.stack.start).failure(self._on_start_failure).start()
+        self._start_stack()
         self.reader.start()
+
+    def _start_stack(self) -> None:
+        starting = self.operations.run("Starting the services", self.stack.start)
+        starting.success(lambda _: self.window.notices.take_back("stack")).failure(self._on_start_failure).start()
 
     def close(self) -> None:
         """Save, let go of the pages before their profiles; the services are stopped by whoever started them."""
@@ -163,7 +169,14 @@ class Workbench(QObject):
         QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
 
     def save(self) -> None:
-        sessions.save(self.state, self.window.remember())
+        """Keep the window as it is. A layout that cannot be kept is no reason to stop: it is said, once."""
+        try:
+            sessions.save(self.state, self.window.remember())
+        except OSError as error:
+            log.warning("The window's layout cannot be kept in %s: %s", self.state, error)
+            reason = error.strerror or "it is refused"
+            sentence = f"{self.state} cannot be written to: {reason}. Make room there, or give yourself the right to."
+            self.window.notices.tell("session", "The window's layout is not kept", sentence)
 
     def _save_soon(self) -> None:
         self._saver.start()
@@ -210,7 +223,9 @@ class Workbench(QObject):
         self.operations.run(f"Stopping {self.stack.services[service].title}", self.stack.services[service].stop).start()
 
     def _on_start_failure(self, error: Exception) -> None:
-        self.window.status.tell(f"The services could not be started: {error}")
+        self.window.notices.tell(
+            "stack", "The services could not be started", str(error), "Try again", self._start_stack
+        )
 
     def _dress(self) -> None:
         application = QApplication.instance()

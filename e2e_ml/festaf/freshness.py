@@ -140,7 +140,7 @@ def _unwritten(schedule: str | None, produced_by: str | None, ticks: Ticks | Non
             "No DAG makes this view and it has no rows. Give it a schedule, or say produced_by.",
         )
     maker = produced_by or f"its DAG, due {schedule_words(schedule)},"
-    step = "Unpause it in Airflow, or trigger it once."
+    step = "In Airflow, unpause it or trigger it once; where its last run failed, the task's log says why."
     return Freshness(
         FreshnessState.NEVER,
         f"No rows yet: {maker} has not written an interval. {step}",

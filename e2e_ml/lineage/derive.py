@@ -64,6 +64,7 @@ def _dag_facts(runs: list[Node]) -> dict[str, Any]:
         "recent": recent,
         "last_run": last["start"],
         "last_state": last.get("state"),
+        "last_reason": last.get("reason") if last.get("state") == "failed" else None,
         "last_duration": seconds_between(last["start"], last.get("end")),
         "last_interval_start": last.get("interval_start"),
         "last_interval_end": last.get("interval_end"),

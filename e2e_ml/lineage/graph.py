@@ -40,9 +40,13 @@ FACTS: Mapping[Kind, tuple[str, ...]] = {
         "description", "owner", "tags", "schedule", "paused", "next_run", "last_run", "last_state", "last_duration",
         "last_interval_start", "last_interval_end", "recent",  # recent: [{run_id, state, start, end}], newest first
         "file", "import_errors",
+        "last_reason",  # why the last run failed, as its failed task's log says
     ),
     Kind.TASK: ("operator",),
-    Kind.DAG_RUN: ("state", "start", "end", "interval_start", "interval_end", "run_type", "run_after", "user"),
+    Kind.DAG_RUN: (
+        "state", "start", "end", "interval_start", "interval_end", "run_type", "run_after", "user",
+        "reason",  # why it failed
+    ),
     Kind.TASK_INSTANCE: ("state", "start", "end", "try_number"),
     Kind.ASSET: (
         "name", "uri", "group", "last_event", "extra", "id",

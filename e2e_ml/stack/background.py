@@ -14,10 +14,10 @@ import threading
 from types import FrameType
 
 from e2e_ml.stack.component import rotate
-from e2e_ml.stack.recipe import python
+from e2e_ml.stack.recipe import StackError, python
 from e2e_ml.stack.service import Listener
 from e2e_ml.stack.stack import Stack
-from e2e_ml.workspace import Workspace
+from e2e_ml.workspace import Workspace, WorkspaceError
 
 KIND = "background"
 
@@ -41,7 +41,10 @@ def launch(workspace: Workspace) -> subprocess.Popen[bytes]:
 
 
 def run(stack: Stack, listener: Listener) -> int:
-    """Run a stack until SIGTERM, SIGINT or SIGHUP; 1 where another program has become the owner first."""
+    """Run a stack until SIGTERM, SIGINT or SIGHUP; 1 where another program has become the owner first.
+
+    Raises StackError where the workspace's state cannot be written.
+    """
     told = threading.Event()
 
     def tell(number: int, frame: FrameType | None) -> None:
@@ -66,8 +69,12 @@ def run(stack: Stack, listener: Listener) -> int:
 def main() -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    stack = Stack(Workspace.load(sys.argv[1]), kind=KIND)
-    return run(stack, lambda status: logging.info("%s: %s. %s", status.service, status.state, status.sentence))
+    try:
+        stack = Stack(Workspace.load(sys.argv[1]), kind=KIND)
+        return run(stack, lambda status: logging.info("%s: %s. %s", status.service, status.state, status.sentence))
+    except (StackError, WorkspaceError) as error:
+        logging.error("%s", error)
+        return 2
 
 
 if __name__ == "__main__":

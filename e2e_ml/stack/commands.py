@@ -18,7 +18,7 @@ from e2e_ml.stack import background
 from e2e_ml.stack import doctor as examination
 from e2e_ml.stack.component import tail
 from e2e_ml.stack.ownership import Owner
-from e2e_ml.stack.recipe import NAMES
+from e2e_ml.stack.recipe import NAMES, StackError
 from e2e_ml.stack.service import State, Status
 from e2e_ml.stack.stack import Stack
 from e2e_ml.workspace import FILE_NAME, Workspace, WorkspaceError
@@ -55,11 +55,18 @@ def up(workspace: Path, foreground: bool, new: bool) -> None:
     if foreground:
         printer = Printer()
         click.echo("Starting; Ctrl-C stops it.")
-        code = background.run(stack, printer)
+        try:
+            code = background.run(stack, printer)
+        except StackError as error:
+            raise click.ClickException(str(error)) from None
         if code:
             click.echo("Another program has started this workspace in the meantime.", err=True)
         raise SystemExit(code)
-    launched = background.launch(opened)
+    try:
+        launched = background.launch(opened)
+    except OSError as error:
+        place = error.filename or opened.logs
+        raise click.ClickException(f"{place} cannot be used: {error.strerror}. Make room, or move it away.") from None
     try:
         code = _wait_until_up(stack, lambda: launched.poll() is None or stack.owner() is not None)
     except KeyboardInterrupt:

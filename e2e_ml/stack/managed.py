@@ -184,11 +184,16 @@ class ManagedService:
                 raise StackError(self._died(component, code))
 
     def _died(self, component: Component, code: int) -> str:
-        how = f"was ended by signal {code - 128}" if code > 128 else f"ended with exit code {code}"
-        last = component.tail(1)
-        said = f" Its last line: {last[0][:200]}" if last else ""
         name = component.command.name
-        return f"{name} {how}. Read `e2e-ml logs {self.name}`, then start it again.{said}"
+        if code > 128:
+            return (
+                f"{name} was ended by signal {code - 128}: by somebody, or because memory ran out. What it has stored "
+                f"is kept: start it again. `e2e-ml logs {self.name}` has what it wrote last."
+            )
+        # The components' own last words come first: where they are a sentence, it says what to do.
+        last = component.tail(1)
+        said = f": {last[0][:300].rstrip('.')}" if last else ""
+        return f"{name} ended with exit code {code}{said}. Mend that, then start it again: `e2e-ml logs {self.name}`."
 
     def _fail(self, sentence: str) -> None:
         tail = self._tail()

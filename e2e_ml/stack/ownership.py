@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from e2e_ml.stack.component import Ledger, boot_id, ticks_of
+from e2e_ml.stack.recipe import StackError
 from e2e_ml.stack.service import State, Status
 from e2e_ml.stack.state import read_json, write_json
 
@@ -53,20 +54,30 @@ class Ownership:
         return self._descriptor is not None
 
     def claim(self, kind: str) -> bool:
-        """Become the owner. False where another program is."""
+        """Become the owner. False where another program is. Raises StackError where the state cannot be written."""
         with self._claiming:
             if self._descriptor is not None:
                 return True
-            descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
-            if not _lock(descriptor):
-                os.close(descriptor)
-                return False
-            self._descriptor, self._swept = descriptor, False
-            me = Owner(os.getpid(), ticks_of(os.getpid()) or 0, boot_id(), kind)
-            write_json(self._snapshot, {"owner": asdict(me), "services": {}})
-            for request in self._waiting():
-                request.unlink(missing_ok=True)
-            return True
+            try:
+                return self._claim(kind)
+            except OSError as error:
+                self._let_go()
+                raise StackError(
+                    f"{error.filename or self._file.parent} cannot be used: {error.strerror or error}. Make room "
+                    "on the disk, give yourself the right to write there, or move it away; then start again."
+                ) from error
+
+    def _claim(self, kind: str) -> bool:
+        descriptor = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600)
+        if not _lock(descriptor):
+            os.close(descriptor)
+            return False
+        self._descriptor, self._swept = descriptor, False
+        me = Owner(os.getpid(), ticks_of(os.getpid()) or 0, boot_id(), kind)
+        write_json(self._snapshot, {"owner": asdict(me), "services": {}})
+        for request in self._waiting():
+            request.unlink(missing_ok=True)
+        return True
 
     def settle(self) -> None:
         """End what an earlier owner may have left; once for each claim, and nobody starts anything before."""
@@ -77,9 +88,12 @@ class Ownership:
 
     def release(self) -> None:
         with self._claiming:
-            if self._descriptor is not None:
-                os.close(self._descriptor)
-                self._descriptor = None
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
 
     def owner(self) -> Owner | None:
         """The living owner, if there is one; it may be this program."""

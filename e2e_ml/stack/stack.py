@@ -141,7 +141,10 @@ class Stack:
 
     def _publish(self, status: Status) -> None:
         if self._ownership.mine and self.services[status.service].managed:
-            self._ownership.write(status)
+            try:
+                self._ownership.write(status)
+            except OSError as error:  # a full disk: what others see is older, and no service ends for it
+                _log.warning("The state of %s could not be written for other programs: %s", status.service, error)
         for listener in self._listeners:
             try:
                 listener(status)

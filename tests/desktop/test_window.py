@@ -188,7 +188,8 @@ def test_an_invalid_workspace_is_said_in_a_window_and_can_be_mended(qtbot: QtBot
         Workspace.load(tmp_path)
     trouble = Trouble(caught.value, lambda: Workspace.load(tmp_path))
     qtbot.addWidget(trouble)
-    assert "workbench.yaml, line 3" in trouble.sentences.text()
+    assert trouble.file.text() == str(file)
+    assert trouble.sentences.text().startswith("Line 3, services.mlflow.url\nThis is not an http(s) URL")
     trouble.try_again()
     assert trouble.workspace is None
     file.write_text("version: 1\nname: x\n", encoding="utf-8")

@@ -5,6 +5,7 @@ A class is read and checked when it is complete, and kept as a record; nothing r
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -65,7 +66,7 @@ def delta(path: str, *, timezone: str | None = None, name: str | None = None) ->
 
 
 def _source(format_: OneOf["csv", "parquet", "delta"], path: str, timezone: str | None, name: str | None) -> Source:
-    if not str(path).strip():
+    if not isinstance(path, str | os.PathLike) or not str(path).strip():  # pyright: ignore[reportUnnecessaryIsInstance]
         raise refuse(f'a source needs a path, such as fs.{format_}("data/weather").')
     if timezone is not None and timezone not in available_timezones():
         raise refuse(f"there is no time zone {timezone!r}. A zone is called like America/New_York.")

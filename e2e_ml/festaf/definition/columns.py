@@ -329,9 +329,8 @@ def _expression(column: Column, view: type) -> ex.Expression:
         if origin.view is not view:
             raise DefinitionError(
                 f"it reads {full_name(column)}, a column of another view. An expression reads its own view's columns; "
-                "features of several views meet in a feature service.",
-                origin.place,
-            )
+                "features of several views meet in a feature service."
+            )  # at the reader's place, not at the column's
         return ex.Column(origin.name)
     if origin.build is None:
         raise DefinitionError(

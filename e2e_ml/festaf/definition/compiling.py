@@ -98,8 +98,8 @@ def _read(column: Column, view: type, name: str) -> Definition:
     try:
         return definition_of(column, view)
     except DefinitionError as error:
-        # The place of the operand that is at fault, under the name of the member that holds it.
-        place = error.place and replace(error.place, owner=view.__name__)
+        # The place of the operand that is at fault, else of the member that holds it; under the member's name.
+        place = replace(error.place or origin_of(column).place, owner=view.__name__)
         raise DefinitionError(error.sentence, place, name) from None
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib.util
 import linecache
 import sys
 import traceback
+from collections.abc import Iterable
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType
 
 from e2e_ml.festaf.definition.classes import FeatureService, FeatureView
+from e2e_ml.festaf.definition.columns import Column
 from e2e_ml.festaf.definition.places import DefinitionError, Place
 
 
@@ -78,13 +81,44 @@ def _run(name: str, file: Path) -> object:
     except SyntaxError as error:
         place = Place(error.filename or str(file), error.lineno or 0)
         raise DefinitionError(f"it is not Python: {error.msg}.", place, "") from None
-    except Exception as error:
-        sentence = f"it stopped with {type(error).__name__}: {error}"
-        raise DefinitionError(sentence, _last_place(error, file), "") from error
+    except (Exception, SystemExit) as error:
+        raise DefinitionError(_stopped(error), _last_place(error, file)) from error
     return module
 
 
-def _last_place(error: Exception, file: Path) -> Place:
-    """The last statement of the definition file that was reached."""
-    lines = [frame.lineno or 0 for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
-    return Place(str(file), lines[-1] if lines else 0)
+def _stopped(error: BaseException) -> str:
+    """What stopped a definition module, in words."""
+    match error:
+        case NameError(name=str(name)):
+            return f"there is nothing called {name} here.{_meant(name, _names_at(error))}"
+        case AttributeError(name=str(name), obj=type() as owner) if issubclass(owner, FeatureView):
+            known = [member for member, value in vars(owner).items() if isinstance(value, Column)]
+            return f"{owner.__name__} has no column {name}. It has: {', '.join(known)}."
+        case ImportError(name=str(name)):
+            return f"it imports {name}, which does not work: {error}. Install it, or correct the import."
+        case SystemExit():
+            return "it ends the program. A definition only defines: take the exit out."
+        case _:
+            return f"it stopped with {type(error).__name__}: {error}"
+
+
+def _meant(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), 1, 0.5)
+    return f" Did you mean {close[0]}?" if close else " Define it above, or correct the name."
+
+
+def _names_at(error: BaseException) -> list[str]:
+    """What could have been meant where an error was raised: the columns of a class body, else all that has a name."""
+    frame = [frame for frame, _ in traceback.walk_tb(error.__traceback__)][-1]
+    columns = [name for name, value in frame.f_locals.items() if isinstance(value, Column)]
+    return columns or [*frame.f_locals, *frame.f_globals]
+
+
+def _last_place(error: BaseException, file: Path) -> Place:
+    """The last statement of the definition file that was reached, and the class in whose body it stands."""
+    frames = [f for f in traceback.walk_tb(error.__traceback__) if f[0].f_code.co_filename == str(file)]
+    if not frames:
+        return Place(str(file), 0)
+    frame, line = frames[-1]
+    owner = frame.f_locals.get("__qualname__")
+    return Place(str(file), line, owner.rpartition(".")[2] if isinstance(owner, str) else "")

@@ -28,6 +28,10 @@ from e2e_ml.festaf.registry.planning import Plan
 
 FILE_NAME = "registry.json"
 _LOCK_NAME = ".registry.lock"
+_RESTORE = (
+    "Restore it from version control; without a copy, move it away and `e2e-ml festaf apply` makes a new one of the "
+    "definitions, without the history."
+)
 
 
 class RegistryError(FeatureStoreError):
@@ -59,7 +63,8 @@ def read(project: Path | str, *, name: str | None = None) -> model.Registry:
     except FileNotFoundError:
         return model.Registry(project=project_name(name or path.resolve().parent.name))
     except (OSError, UnicodeDecodeError) as error:
-        raise RegistryError(f"{path} cannot be read: {error}.") from None
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise RegistryError(f"{path} cannot be read: {reason}. Give yourself the right to, or restore it.") from None
     return parse(text, str(path))
 
 
@@ -69,7 +74,7 @@ def parse(text: str, path: str = FILE_NAME) -> model.Registry:
         data = json.loads(text)
     except (json.JSONDecodeError, RecursionError) as error:
         where = f" at line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise RegistryError(f"{path} is not JSON{where}: restore it from version control.") from None
+        raise RegistryError(f"{path} is not JSON{where}. {_RESTORE}") from None
     version: Any = data.get("schema_version") if isinstance(data, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
     if isinstance(version, int) and version > model.SCHEMA_VERSION:
         raise RegistryError(
@@ -80,9 +85,9 @@ def parse(text: str, path: str = FILE_NAME) -> model.Registry:
     except ValidationError as error:
         first = error.errors()[0]
         more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise RegistryError(f"{path}: {_field(first['loc'])}: {first['msg']}{more}.") from None
+        raise RegistryError(f"{path}: {_field(first['loc'])}: {first['msg']}{more}. {_RESTORE}") from None
     for where, sentence in _problems(registry):
-        raise RegistryError(f"{path}: {where}: {sentence}")
+        raise RegistryError(f"{path}: {where}: {sentence} {_RESTORE}")
     return registry
 
 
@@ -146,6 +151,16 @@ def apply(project: Path | str, plan: Plan, *, by: str | None = None, commit: str
     nothing. Raises RegistryChangedError when the registry is not the one that was planned from, and RegistryError.
     """
     path = path_of(project)
+    try:
+        return _apply(path, plan, by, commit)
+    except OSError as error:
+        raise RegistryError(
+            f"{path} cannot be written: {error.strerror or error}. It is as it was. Make room, or give yourself the "
+            "right to write there, then apply again."
+        ) from error
+
+
+def _apply(path: Path, plan: Plan, by: str | None, commit: str | None) -> model.Registry:
     with _locked(path):
         current = read(path, name=plan.project)
         if current.version != plan.base_version or current.project != plan.project:

@@ -6,16 +6,19 @@ that the client refuses, and it has to be shown all the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from e2e_ml import refs
-from e2e_ml.lineage.collectors import Batch
+from e2e_ml.lineage.collectors import Batch, CollectError
 from e2e_ml.lineage.collectors.http import Api, Connection, iso, known, since
 from e2e_ml.lineage.graph import Edge, Evidence, Node, Relation
 from e2e_ml.refs import Kind, Ref
 
 MOST_RUNS = 1_000  # the newest DAG runs, task instances and asset events that a full visit reads
+MOST_WORDS = 400  # characters of what a failed task said
+_SENTENCES = ("FeatureStoreError", "AirflowFailException", "IngestError")  # exceptions that are sentences by themselves
 FULL_EVERY = 900.0  # seconds between full visits, which alone see what was deleted
 OVERLAP = 30.0  # seconds read twice, for rows that were being written during the last visit
 _RUNS = "/api/v2/dags/~/dagRuns"
@@ -51,6 +54,9 @@ class AirflowCollector:
         instances = list(api.pages(_INSTANCES, "task_instances", most=most, order_by="-start_date", **new))
         for instance in instances:
             found.task_instance(instance)
+        for dag_id, run_id, instance in _failures(runs, instances):
+            if reason := self._reason(dag_id, run_id, instance):
+                found.failed(dag_id, run_id, f"{instance['task_id']} failed: {reason}")
         new = {} if full else {"timestamp_gte": iso(cursor["since"])}
         for event in api.pages("/api/v2/assets/events", "asset_events", most=most, order_by="-timestamp", **new):
             found.event(event)
@@ -65,6 +71,39 @@ class AirflowCollector:
                 "writers": found.writers,
             },
         )
+
+    def _reason(self, dag_id: str, run_id: str, instance: Mapping[str, Any]) -> str | None:
+        """What the last try of a failed task instance said, as its log has it; None where it cannot be told."""
+        dag, run, task = (quote(part, safe="") for part in (dag_id, run_id, instance["task_id"]))
+        path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/{instance.get('try_number') or 1}"
+        try:
+            answer = self._api.get(path, map_index=instance.get("map_index", -1))
+            events: list[dict[str, Any]] = [event for event in answer["content"] if isinstance(event, dict)]
+            errors = [event["error_detail"][0] for event in events if event.get("error_detail")]
+            return _said(errors[-1]) if errors else None
+        except (CollectError, LookupError, TypeError):  # a log that is gone, or of a form we do not know
+            return None
+
+
+def _said(error: Mapping[str, Any]) -> str:
+    """An exception as its log tells it: our own errors are sentences, others need their type."""
+    text = " ".join(str(error["exc_value"]).split())[:MOST_WORDS]
+    return text if str(error["exc_type"]) in _SENTENCES else f"{error['exc_type']}: {text}"
+
+
+def _failures(runs: list[Any], instances: list[Any]) -> Iterator[tuple[str, str, Any]]:
+    """The newest run of each DAG, where it failed, with the task instance that failed first."""
+    newest: dict[str, Any] = {}
+    for run in runs:  # newest first
+        newest.setdefault(run["dag_id"], run)
+    for dag_id, run in newest.items():
+        failed = [
+            i
+            for i in instances
+            if (i["dag_id"], i["dag_run_id"]) == (dag_id, run["dag_run_id"]) and i.get("state") == "failed"
+        ]
+        if run.get("state") == "failed" and failed:
+            yield dag_id, run["dag_run_id"], min(failed, key=lambda i: str(i.get("end_date") or ""))
 
 
 def _seen_whole(full: bool, runs: list[Any], instances: list[Any]) -> set[Kind]:
@@ -108,6 +147,11 @@ class _Found:
             "user": record.get("triggering_user_name"),
         }
         self._node(refs.dag_run(self._instance, record["dag_id"], record["dag_run_id"]), facts)
+
+    def failed(self, dag_id: str, run_id: str, reason: str) -> None:
+        """Why a run failed; called after `dag_run`."""
+        ref = refs.dag_run(self._instance, dag_id, run_id)
+        self._node(ref, {**self.nodes[ref].facts, "reason": reason})
 
     def task_instance(self, record: Mapping[str, Any]) -> None:
         dag_id, task_id = record["dag_id"], record["task_id"]

@@ -286,6 +286,10 @@ def test_the_line_is_the_statements(tmp_path: Path) -> None:
     )
 
 
+VIEW = (
+    "class Station(fs.FeatureView):\n    source = fs.csv('s.csv')\n    station = fs.Entity(fs.String())\n"
+    "    temp = fs.Float64()"
+)
 MODULE_ERRORS: list[tuple[str, str]] = [
     ("class V(fs.FeatureView):\n    source = fs.csv('a')\n    x = fs.Int32()", "V: it has no key"),
     ("class V(fs.FeatureView):\n    k = fs.Entity(fs.Int32())\n    x = fs.Int32()", "V: it has no source"),
@@ -320,7 +324,21 @@ MODULE_ERRORS: list[tuple[str, str]] = [
         "class S(fs.FeatureService):\n    features = [Passengers.age]\n    target = W.x > Passengers.age",
         "the columns of one view; this one reads W and Passengers",
     ),
-    ("import nowhere_to_be_found", "ModuleNotFoundError"),
+    ("import nowhere_to_be_found", "it imports nowhere_to_be_found, which does not work"),
+    ("raise SystemExit(0)", "it ends the program"),
+    ("later = 1 / 0", "it stopped with ZeroDivisionError"),
+    (f"{VIEW}\n    warm = tmp > 3", "there is nothing called tmp here. Did you mean temp?"),
+    (f"{VIEW}\n    warm = humidity > 3", "there is nothing called humidity here. Define it above"),
+    (
+        f"{VIEW}\nclass S(fs.FeatureService):\n    features = [Station.tmp]",
+        "S.features: Station has no column tmp. It has: station, temp.",
+    ),
+    ("class V(fs.FeatureView):\n    source = fs.parquet(3)", "V.source: a source needs a path"),
+    (
+        f"{VIEW}\nclass W(fs.FeatureView):\n    source = fs.csv('w.csv')\n    k = fs.Entity(fs.String())\n"
+        "    warm = Station.temp > 3",
+        "W.warm: it reads Station.temp, a column of another view",
+    ),
     ("x = (1", "it is not Python"),
 ]
 

@@ -339,7 +339,7 @@ def test_a_failed_write_leaves_the_old_registry_and_no_litter(project: Path, mon
 
     change = planned(project, DAY_2, ("temp <= 32", "temp <= 30"))
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(RegistryError, match=r"No space left on device\. It is as it was\. Make room"):
         registry.apply(project, change)
     assert registry.path_of(project).read_bytes() == before
     assert not list(project.glob(".registry.json.*"))
