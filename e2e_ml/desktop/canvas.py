@@ -10,13 +10,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from PySide6.QtCore import QRect, Qt, Signal
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from e2e_ml.desktop.web.view import WebView
 
 GAP = 1  # px: a hairline
-SIDE_LEAST, SIDE_MOST = 300, 640  # px, the column or each narrow pane beside the leading one
+HANDLE = 7  # px around it that can be dragged
+SHARE = 0.65  # of the width for the leading pane, at first: its page can be read, the others can be recognised
+SHARE_LEAST, SHARE_MOST = 0.3, 0.9
+SIDE_LEAST, SIDE_MOST = 320, 1200  # px, the column or each narrow pane beside the leading one
 LEADING_LEAST = 420  # px: below, the others give way
 COLUMNS_FROM = 2100  # px from which three columns give each pane enough
 ROW_LEAST = 220  # px: a pane lower than this is of no use
@@ -79,6 +82,58 @@ def _columns(width: int, height: int, count: int, leading: int, share: float) ->
     return boxes
 
 
+def handle_at(boxes: Sequence[Box | None], leading: int) -> tuple[int, float] | None:
+    """Where the leading pane borders on another, in px from the left, and how far that goes with its share.
+
+    The rate is 1 where the pane begins at the left, less where it lies between others, -1 where it ends at the right.
+    None where there is nothing to share.
+    """
+    own = boxes[leading]
+    others = [box.x for i, box in enumerate(boxes) if box is not None and i != leading]
+    if own is None or not others:
+        return None
+    before = sum(x < own.x for x in others)
+    if before == len(others):
+        return own.x - GAP, -1.0
+    return own.x + own.width, 1 - before / len(others)
+
+
+def dragged(share: float, by: int, room: int, rate: float) -> float:
+    """The leading pane's part of `room` px after its edge, which goes at `rate`, was dragged `by` px to the right."""
+    return min(SHARE_MOST, max(SHARE_LEAST, share + by / (max(room, 1) * rate)))
+
+
+class _Handle(QWidget):
+    """The edge between the leading pane and the others: dragged it shares the room anew, pressed twice as at first."""
+
+    moved = Signal(int)  # px since the press
+    pressed = Signal()
+    reset = Signal()
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("paneHandle")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setCursor(Qt.CursorShape.SplitHCursor)
+        self.setToolTip("Drag to share the room; press twice for as it was at first")
+        self._from: int | None = None
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        if event.button() is Qt.MouseButton.LeftButton:
+            self._from = round(event.globalPosition().x())
+            self.pressed.emit()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if self._from is not None:
+            self.moved.emit(round(event.globalPosition().x()) - self._from)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        self._from = None
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        self.reset.emit()
+
+
 class Canvas(QWidget):
     """The panes of the web views; the background shows through the gaps as hairlines."""
 
@@ -94,8 +149,14 @@ class Canvas(QWidget):
         self._views = list(views)
         self._leading = 0
         self.layout_kind = Layout.AUTO
-        self.share = 0.6
+        self.share = SHARE
+        self._share_before = SHARE
         self._maximised = False
+        self._handle_rate = 1.0
+        self._handle = _Handle(self)
+        self._handle.pressed.connect(self._begin_drag)
+        self._handle.moved.connect(self._drag)
+        self._handle.reset.connect(lambda: self.set_share(SHARE))
         for view in self._views:
             view.setParent(self)
             view.activated.connect(lambda view=view: self.lead(view.service))
@@ -137,6 +198,19 @@ class Canvas(QWidget):
         self._apply()
         self.layout_changed.emit()
 
+    def set_share(self, share: float) -> None:
+        """Give the leading pane this part of the width."""
+        if share != self.share:
+            self.share = share
+            self._apply()
+            self.layout_changed.emit()
+
+    def _begin_drag(self) -> None:
+        self._share_before = self.share
+
+    def _drag(self, by: int) -> None:
+        self.set_share(dragged(self._share_before, by, self.width(), self._handle_rate))
+
     def _on_maximise(self, view: WebView) -> None:
         already = self.leading == view.service
         self.lead(view.service)
@@ -155,6 +229,12 @@ class Canvas(QWidget):
             view.chrome.show_maximised(self._maximised and index == self._leading)
             if box is not None:
                 view.setGeometry(QRect(box.x, box.y, box.width, box.height))
+        edge = handle_at(boxes, self._leading)
+        self._handle.setVisible(edge is not None)
+        if edge is not None:
+            x, self._handle_rate = edge
+            self._handle.setGeometry(x - HANDLE // 2, 0, HANDLE, self.height())
+            self._handle.raise_()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         self._apply()

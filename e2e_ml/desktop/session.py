@@ -26,10 +26,10 @@ class Session(BaseModel):
     leading: str = "festaf"
     layout: Literal["auto", "beside", "columns"] = "auto"
     maximised: bool = False
-    share: float = Field(default=0.6, ge=0.3, le=0.9)
+    share: float = Field(default=0.65, ge=0.3, le=0.9)
     explorer_open: bool | None = None  # None: as the width has it
     inspector_open: bool | None = None
-    explorer_width: int = Field(default=248, ge=160, le=600)
+    explorer_width: int = Field(default=232, ge=160, le=600)
     inspector_width: int = Field(default=352, ge=240, le=800)
     zooms: dict[str, float] = Field(default_factory=dict)
     pinned: list[str] = Field(default_factory=list)

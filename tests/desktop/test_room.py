@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from e2e_ml.desktop import fuzzy
-from e2e_ml.desktop.canvas import Box, Layout, arrange
+from e2e_ml.desktop.canvas import GAP, Box, Layout, arrange, dragged, handle_at
 from e2e_ml.desktop.web import zoom
 
 
@@ -49,6 +49,26 @@ def test_the_leading_pane_is_the_widest(width: int, height: int, leading: int) -
     assert max(widths) == widths[leading]
 
 
+@pytest.mark.parametrize("layout", [Layout.BESIDE, Layout.COLUMNS])
+@pytest.mark.parametrize("leading", [0, 1, 2])
+@pytest.mark.parametrize("by", [-60, 45])
+def test_the_edge_of_the_leading_pane_goes_where_it_is_dragged(layout: Layout, leading: int, by: int) -> None:
+    width, share = 2200, 0.6
+    before = handle_at(arrange(width, 900, 3, leading, layout, share), leading)
+    assert before is not None
+    x, rate = before
+    boxes = arrange(width, 900, 3, leading, layout, dragged(share, by, width, rate))
+    after = handle_at(boxes, leading)
+    assert after is not None
+    assert abs(after[0] - (x + by)) <= 2 * GAP + 1
+
+
+def test_a_pane_alone_has_no_edge_to_drag_and_none_is_dragged_away() -> None:
+    assert handle_at([None, Box(0, 0, 500, 700), None], 1) is None
+    assert dragged(0.6, 5000, 1000, 1.0) == 0.9
+    assert dragged(0.6, -5000, 1000, 1.0) == 0.3
+
+
 def test_where_there_is_no_room_the_leading_pane_has_all() -> None:
     assert arrange(500, 700, 3, 1, Layout.AUTO, 0.64) == [None, Box(0, 0, 500, 700), None]
 
@@ -59,7 +79,7 @@ def test_where_there_is_no_room_the_leading_pane_has_all() -> None:
         ("airflow", 1020, 1.0),
         ("airflow", 2000, 1.0),
         ("airflow", 510, 0.5),
-        ("airflow", 300, 0.42),
+        ("airflow", 300, 0.38),
         ("mlflow", 756, 0.7),
     ],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-LEAST = 0.42
+LEAST = 0.38
 MOST = 3.0
 STEP = 1.1
 
