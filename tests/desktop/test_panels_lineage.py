@@ -8,8 +8,9 @@ from pytestqt.qtbot import QtBot
 
 from e2e_ml import refs
 from e2e_ml.desktop.panels.lineage_items import TieItem
+from e2e_ml.desktop.panels.lineage_page import EMPTY, LineagePage
 from e2e_ml.desktop.panels.lineage_view import ORIGIN, LineageView
-from e2e_ml.desktop.panels.neighbourhood import Detail, Fan, Fold, label, neighbourhood
+from e2e_ml.desktop.panels.neighbourhood import OPENED, Detail, Fan, Fold, label, neighbourhood
 from e2e_ml.lineage.graph import Edge, Evidence, Graph, Node, Relation
 from e2e_ml.refs import Kind, Ref
 from tests.desktop import lifecycles as flights
@@ -173,3 +174,30 @@ def test_a_drawing_out_of_sight_waits_until_it_is_shown(large: tuple[Desk, Linea
     assert not view.node(flights.SERVICE).face.focus
     view.show()
     assert view.node(flights.SERVICE).face.focus
+
+
+def test_a_fan_of_thousands_opens_step_by_step() -> None:
+    graph, view = flights.flights(extra_features=3000), flights.view_ref("telemetry")
+    fan = Fan(Kind.FEATURE, True, 1)
+    for times in (0, 1, 2):
+        shown = neighbourhood(graph, view, Detail(fan=8), [fan] * times)
+        features = [key for key in shown.keys if isinstance(key, Ref) and key.kind is Kind.FEATURE]
+        folds = [key for key in shown.keys if isinstance(key, Fold)]
+        assert len(features) == 7 + OPENED * times
+        assert [len(fold.refs) for fold in folds] == [3000 - len(features)]
+
+
+def test_the_large_page_says_what_it_shows_and_goes_back_on_escape(qtbot: QtBot) -> None:
+    made = desk()
+    page = LineagePage(made.lifecycle, made.focus, made.appearance, clock=lambda: flights.NOW)
+    qtbot.addWidget(page)
+    page.resize(1000, 600)
+    page.show()
+    assert page.title.text() == EMPTY
+    made.focus.set(flights.TRAIN_RUN, "test")
+    assert page.title.text() == "Lineage of by asset 12:37"
+    assert flights.TRAIN in page.view.shown.keys
+    with qtbot.waitSignal(page.closed):
+        qtbot.keyClick(page.view, Qt.Key.Key_Escape)
+    with qtbot.waitSignal(page.closed):
+        page.back.click()

@@ -103,7 +103,7 @@ class NodeItem(QGraphicsItem):
         )
         left = box.left() + _pad(face) - 0.5
         top_half = QRectF(box.left(), box.top() + 5, box.width(), 17) if face.caption else box
-        if not isinstance(face.key, Fold) and _has_glyph(face):
+        if not isinstance(face.key, Fold) and _has_glyph(face) and self._has_room():
             sign_ink = QColor(theme.accent if face.focus else theme.dim)
             at = QPointF(left, top_half.center().y() - glyphs.SIZE / 2)
             glyphs.draw_kind(painter, at, face.key.kind, sign_ink)
@@ -124,6 +124,12 @@ class NodeItem(QGraphicsItem):
         if face.caption:
             room = QRectF(left, box.top() + 21, box.right() - _pad(face) - left, 15)
             _line(painter, room, face.caption, marks.font(self._base, SMALL), QColor(theme.dim))
+
+    def _has_room(self) -> bool:
+        """Whether a small box has room for its glyph: where a name would be cut for it, the name goes first."""
+        label = QFontMetricsF(marks.font(self._base, SMALL, QFont.Weight.DemiBold)).horizontalAdvance(self.face.label)
+        room = self.place.width - 2 * _pad(self.face) - _after(self.face) - _before(self.face)
+        return bool(self.face.caption) or label <= room + 1
 
     def _frame(self, painter: QPainter, box: QRectF) -> None:
         theme, face = self._theme, self.face

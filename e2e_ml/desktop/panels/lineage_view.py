@@ -16,6 +16,7 @@ from e2e_ml.desktop.panels import signs, tree, words
 from e2e_ml.desktop.panels.layering import Box, Drawing, arrange
 from e2e_ml.desktop.panels.lineage_items import Face, NodeItem, TieItem, box_size
 from e2e_ml.desktop.panels.neighbourhood import (
+    OPENED,
     Detail,
     Fan,
     Fold,
@@ -36,6 +37,9 @@ _SMALL = Detail(fan=4, runs=False)
 # Lines up and down, and the widest box in px, from much to little: the first whose drawing can be read is shown.
 _STEPS = ((9, 9), (3, 3), (2, 3), (1, 3), (2, 2), (1, 2), (1, 1))
 _WIDTHS = (112.0, 92.0, 84.0)
+# A large drawing shows all; what gives way is the air. Lines up and down, widest box, gaps across and down, in px.
+_LARGE = ((9, 9, 192.0, 44.0, 20.0), (9, 9, 168.0, 24.0, 16.0), (9, 9, 136.0, 16.0, 14.0))
+_LARGE_LEAST = 0.62  # below, a large drawing is not fitted: it begins at the focus and is dragged
 _READABLE = 0.84  # a small drawing is not shown smaller than this
 _ZOOM = (0.25, 2.5)
 _EDGE = 4  # px around a small drawing
@@ -58,7 +62,7 @@ class LineageView(QGraphicsView):
         self._lifecycle, self._focus, self._appearance, self._clock = lifecycle, focus, appearance, clock
         self._large = large
         self._shown: Neighbourhood = Neighbourhood((), (), 0)
-        self._opened: set[Fan] = set()
+        self._opened: list[Fan] = []  # a fan as often as it was opened
         self._nodes: dict[Key, NodeItem] = {}
         self._anchor: Ref | None = None  # what the drawing is about
         self._at: Key | None = None  # under the keyboard
@@ -161,15 +165,15 @@ class LineageView(QGraphicsView):
         graph = self._lifecycle.graph
         detail = _DETAIL if self._large else _SMALL
         around = surroundings(graph, focus, fan=detail.fan, runs=detail.runs, opened=self._opened)
-        rooms = [(9, 9, 192.0)] if self._large else [(up, down, most) for up, down in _STEPS for most in _WIDTHS]
-        gaps = (44.0, 14.0) if self._large else (18.0, 8.0)
-        for up, down, most in rooms:
+        rooms = _LARGE if self._large else [(up, down, most, 18.0, 8.0) for up, down in _STEPS for most in _WIDTHS]
+        readable = 1.0 if self._large else _READABLE
+        for up, down, most, *gaps in rooms:
             shown = around.within(up, down)
             faces = {key: self._face(key, key == focus) for key in shown.keys}
             boxes = [Box(key, *box_size(face, self.font(), most + 32 * face.focus)) for key, face in faces.items()]
             ends = [(tie.upstream, tie.downstream) for tie in shown.ties]
             drawing = arrange(boxes, ends, gap_x=gaps[0], gap_y=gaps[1])
-            if self._large or (drawing.width + 2 * _EDGE) * _READABLE <= self._room():
+            if (drawing.width + 2 * _EDGE) * readable <= self._room():
                 break
         return shown, drawing, faces  # pyright: ignore[reportPossiblyUnboundVariable]
 
@@ -179,7 +183,8 @@ class LineageView(QGraphicsView):
         if isinstance(key, Fold):
             names = "\n".join(words.elide_middle(ref.name, 60) for ref in key.refs[:20])
             more = f"\nand {len(key.refs) - 20} more" if len(key.refs) > 20 else ""
-            tip = f"{words.count(len(key.refs), key.kind.value)}:\n{names}{more}\nClick to show them."
+            wanted = f"{OPENED} more" if len(key.refs) > OPENED else "them"
+            tip = f"{words.count(len(key.refs), key.kind.value)}:\n{names}{more}\nClick to show {wanted}."
             return Face(key, label(graph, key), text, None, False, False, False, tip)
         node = graph.get(key) or Node(key)
         sign = None if key.kind is Kind.FEATURE else signs.of(graph, key, now)
@@ -194,13 +199,12 @@ class LineageView(QGraphicsView):
     # Zoom and pan.
 
     def fit(self) -> None:
-        """The whole drawing, never larger than life; a small one stays readable and starts at the focus."""
+        """The whole drawing, never larger than life; where that could not be read, it starts at the focus."""
         self._fits = True
         rect = self._scene.sceneRect()
         across, down = self.viewport().width() / max(rect.width(), 1), self.viewport().height() / max(rect.height(), 1)
         scale = min(1.0, across, down)
-        if not self._large:
-            scale = max(scale, _READABLE * 0.9)
+        scale = max(scale, _LARGE_LEAST if self._large else _READABLE * 0.9)
         self.resetTransform()
         self.scale(scale, scale)
         focus = self._nodes.get(self._anchor) if self._anchor else None
@@ -235,7 +239,7 @@ class LineageView(QGraphicsView):
     def choose(self, key: Key) -> None:
         """Look at what a box stands for; a fold opens."""
         if isinstance(key, Fold):
-            self._opened.add(key.fan)
+            self._opened.append(key.fan)
             self._fits = True
             self.refresh()
             return

@@ -6,7 +6,7 @@ Only ancestors and descendants are shown, never a sibling's other children. Big 
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from e2e_ml.refs import Kind, Ref
 
 # Drawn only when they are in focus themselves: they tell what the drawn edges say already.
 _LEFT_OUT = {Kind.ASSET, Kind.TASK, Kind.TASK_INSTANCE, Kind.DAG_RUN, Kind.EXPERIMENT, Kind.LOGGED_MODEL, Kind.PROJECT}
+OPENED = 24  # things that a fan shows more each time it is opened: thousands at once are no drawing
 _ORDER = {Evidence.INFERRED: 0, Evidence.OBSERVED: 1, Evidence.DECLARED: 2}
 
 
@@ -108,7 +109,10 @@ class Surroundings:
 
 
 def surroundings(graph: Graph, focus: Ref, *, fan: int, runs: bool, opened: Iterable[Fan] = ()) -> Surroundings:
-    """Everything on the way to and from `focus`. See `Detail` for `fan` and `runs`; `opened` fans are not folded."""
+    """Everything on the way to and from `focus`. See `Detail` for `fan` and `runs`.
+
+    A fan shows `OPENED` more for each time that it stands in `opened`.
+    """
     up, down = _reach(graph, focus, down=False), _reach(graph, focus, down=True)
     chosen = dict.fromkeys([*reversed(up), focus, *down])
     edges = [e for ref in chosen for e in graph.downstream(ref) if e.downstream in chosen]
@@ -120,7 +124,7 @@ def surroundings(graph: Graph, focus: Ref, *, fan: int, runs: bool, opened: Iter
         **{ref: Fan(ref.kind, False, n) for ref, n in up.items()},
         **{ref: Fan(ref.kind, True, n) for ref, n in down.items()},
     }
-    keys, ties = _folded(graph, keys, ties, steps, fan, set(opened))
+    keys, ties = _folded(graph, keys, ties, steps, fan, Counter(opened))
     return Surroundings(focus, tuple(keys), tuple(_reduced(ties)))
 
 
@@ -191,7 +195,7 @@ def _without_runs(keys: list[Key], ties: list[Tie], focus: Ref) -> tuple[list[Ke
 
 
 def _folded(
-    graph: Graph, keys: list[Key], ties: list[Tie], steps: dict[Ref, Fan], most: int, opened: set[Fan]
+    graph: Graph, keys: list[Key], ties: list[Tie], steps: dict[Ref, Fan], fan_most: int, opened: Counter[Fan]
 ) -> tuple[list[Key], list[Tie]]:
     fans: dict[Fan, list[Ref]] = {}
     for key in keys:
@@ -199,7 +203,8 @@ def _folded(
             fans.setdefault(steps[key], []).append(key)
     stands_for: dict[Key, Key] = {}
     for fan, refs in fans.items():
-        if len(refs) <= most or fan in opened:
+        most = fan_most + OPENED * opened[fan]
+        if len(refs) <= most:
             continue
         shown = set(sorted(refs, key=lambda ref: _rank(graph, ref), reverse=True)[: most - 1])
         fold = Fold(fan, tuple(ref for ref in refs if ref not in shown))
