@@ -10,6 +10,7 @@ from pytestqt.qtbot import QtBot
 
 from e2e_ml import refs
 from e2e_ml.desktop.panels.answers import QUESTIONS, five_answers
+from e2e_ml.desktop.panels.code_box import CodeBox
 from e2e_ml.desktop.panels.inspector import ORIGIN, Inspector
 from e2e_ml.desktop.panels.uses_table import LINK, METRIC, MODEL, REF, RUN
 from e2e_ml.desktop.theme import DARK
@@ -98,6 +99,55 @@ def test_a_view_without_a_pipeline_says_so_loudly(seat: tuple[Desk, Inspector]) 
     assert inspector.no_pipeline.isVisible()
     assert "Nobody is named" in said(inspector, "Who")
     assert "No purpose is told" in said(inspector, "Why")
+
+
+@pytest.mark.parametrize("width", [320, 352, 420])
+@pytest.mark.parametrize("feature", ["delay_mean_30d", "flights_7d"])
+def test_no_line_of_an_answer_is_cut_beside_long_code(
+    qtbot: QtBot, seat: tuple[Desk, Inspector], feature: str, width: int
+) -> None:
+    made, inspector = seat
+    inspector.resize(width, 894)
+    made.focus.set(flights.feature_ref("carrier_delay", feature), "test")
+    qtbot.wait(20)
+    for label in inspector.answers.labels.values():
+        if label.isVisible():
+            assert label.height() >= label.heightForWidth(label.width()), label.plain
+    code = inspector.answers.codes["How"]
+    assert code.document().size().height() <= code.height()
+    assert code.horizontalScrollBar().maximum() == 0
+
+
+def test_code_breaks_before_a_chained_call_and_is_copied_as_it_is(qtbot: QtBot) -> None:
+    first, second = "arr_delay.mean()", ".over(timedelta(days=30))"
+    code = CodeBox()
+    qtbot.addWidget(code)
+    code.resize(code.fontMetrics().horizontalAdvance(second) + 40, 40)
+    code.setText(first + second)
+    code.show()
+    layout = code.document().firstBlock().layout()
+    lines = [layout.lineAt(i) for i in range(layout.lineCount())]
+    text = code.document().firstBlock().text()
+    shown = [text[line.textStart() : line.textStart() + line.textLength()] for line in lines]
+    assert [line.replace("\u200b", "") for line in shown] == [first, second]
+    code.selectAll()
+    code.copy()
+    assert QGuiApplication.clipboard().text() == code.text() == first + second
+
+
+def test_what_is_known_alike_of_every_link_is_said_once(seat: tuple[Desk, Inspector]) -> None:
+    made, inspector = seat
+    made.focus.set(flights.GUSTY, "test")
+    assert not inspector.table.isColumnHidden(LINK)
+    assert inspector.evidence.text() == ""
+    graph = made.lifecycle.graph
+    known = [n for n in graph.nodes() if n.ref != refs.run("local", flights.RUNS[3][0])]
+    edges = [e for n in known for e in graph.downstream(n.ref) if e.downstream.name != flights.RUNS[3][0]]
+    made.lifecycle.replace(Graph(known, edges))
+    assert inspector.table.isColumnHidden(LINK)
+    assert inspector.evidence.text() == "all declared"
+    tip = inspector.table.uses.index(0, RUN).data(Qt.ItemDataRole.ToolTipRole)
+    assert tip.endswith("declared: tag feast.feature_service")
 
 
 def test_links_move_the_focus(seat: tuple[Desk, Inspector]) -> None:

@@ -197,6 +197,10 @@ class Inspector(QWidget):
         self.expand_button.clicked.connect(self.expand_requested)
         self.uses = Section("Runs and models that use it", self)
         self.table = UsesTable(appearance, self.uses)
+        self.evidence = QLabel(self.uses)
+        self.evidence.setProperty("role", "small")
+        self.evidence.setToolTip("How the links are known; each run's tooltip says why.")
+        self.uses.head.addWidget(self.evidence)
         self.no_uses = QLabel("No run is known to use it so far.", self.uses)
         self.no_uses.setProperty("role", "dim")
         self.empty = QLabel(EMPTY, self)
@@ -237,6 +241,7 @@ class Inspector(QWidget):
         column.addWidget(self.answers)
         for card in self.cards:
             self.pipeline.body.addWidget(card)
+        self.pipeline.body.setSpacing(GRID - 2)
         self.pipeline.body.addWidget(self.no_pipeline)
         self.uses.body.addWidget(self.table)
         self.uses.body.addWidget(self.no_uses)
@@ -278,6 +283,7 @@ class Inspector(QWidget):
         self.uses.heading.setText(_uses_title(ref.kind))
         self.table.show_uses(found)
         self.table.setVisible(bool(found))
+        self.evidence.setText(("all " if len(found) > 1 else "") + self.table.evidence if self.table.evidence else "")
         self.no_uses.setVisible(not found)
 
     def _head(self, ref: Ref, node: Node | None) -> None:

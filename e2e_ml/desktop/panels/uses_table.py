@@ -45,7 +45,6 @@ SIGN = REF + 1
 _ROW = 28
 _HEAD = 24
 _STROKE = 12
-_NARROW = 300  # px
 _MOST = 8  # rows shown before the table scrolls
 
 
@@ -130,7 +129,8 @@ class UsesModel(QAbstractTableModel):
             case 0:
                 at = words.moment(use.run.facts.get("start"))
                 when = f", started {words.exact(at)}" if at else ""
-                return f"{use.run.title}\n{use.run.ref.name}{when}"
+                link = f"\n{_evidence(use)}" if use.link else ""
+                return f"{use.run.title}\n{use.run.ref.name}{when}{link}"
             case 1:
                 return (
                     ", ".join(f"{v.ref.keys[0]} version {v.ref.name}" for v in use.versions)
@@ -140,12 +140,17 @@ class UsesModel(QAbstractTableModel):
                 metrics: Mapping[str, Any] = use.run.facts.get("metrics") or {}
                 return "\n".join(f"{name} {words.number(value)}" for name, value in metrics.items())
             case _:
-                if use.link is None:
-                    return ""
-                told = use.link.evidence.value
-                if use.link.evidence is Evidence.INFERRED:
-                    told += f" {use.link.score:.2f}"
-                return f"{told}: {use.link.reason}" if use.link.reason else told
+                return _evidence(use)
+
+
+def _evidence(use: Use) -> str:
+    """How the link is known, and why; empty where the run itself is looked at."""
+    if use.link is None:
+        return ""
+    told = use.link.evidence.value
+    if use.link.evidence is Evidence.INFERRED:
+        told += f" {use.link.score:.2f}"
+    return f"{told}: {use.link.reason}" if use.link.reason else told
 
 
 class _UseDelegate(QStyledItemDelegate):
@@ -158,7 +163,7 @@ class _UseDelegate(QStyledItemDelegate):
         size = SMALL if index.column() == LINK else TEXT
         text = QFontMetricsF(marks.font(base, size)).horizontalAdvance(str(index.data() or ""))
         if index.column() == LINK:
-            return QSize(_STROKE + 14 + (0 if self._is_narrow() else int(text)), _ROW)
+            return QSize(_STROKE + 14 + int(text), _ROW)
         sign: Sign | None = index.data(SIGN)
         if sign is not None:
             text += marks.chip_width(sign, base, mark=False) + 2
@@ -177,14 +182,8 @@ class _UseDelegate(QStyledItemDelegate):
         box = QRectF(rect).adjusted(0 if index.column() == RUN else 6, 0, -6 if index.column() != LINK else 0, -1)
         if index.column() == LINK:
             box = self._line(painter, box, str(index.data()))
-        if index.column() != LINK or not self._is_narrow():
-            self._text(painter, box, index, index.data(SIGN), base)
+        self._text(painter, box, index, index.data(SIGN), base)
         painter.restore()
-
-    def _is_narrow(self) -> bool:
-        """Then the stroke alone tells the evidence, and its tooltip the word: the run's name needs the room."""
-        table = self.parent()
-        return isinstance(table, QWidget) and table.width() < _NARROW
 
     def _line(self, painter: QPainter, box: QRectF, evidence: str) -> QRectF:
         """The stroke that the lineage draws for it: whole, or dashed where inferred; returns the room left of it."""
@@ -247,12 +246,16 @@ class UsesTable(QTableView):
         head.setMinimumSectionSize(24)
         head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         head.setSectionResizeMode(RUN, QHeaderView.ResizeMode.Stretch)
+        self.evidence = ""  # of every row, where it is the same
         self.clicked.connect(self._choose)
         appearance.changed.connect(self.viewport().update)
 
     def show_uses(self, uses: tuple[Use, ...]) -> None:
         self.uses.show_uses(uses)
-        self.setColumnHidden(LINK, not any(use.link for use in uses))
+        # What is the same in every row is said once, above: the runs' names need the room.
+        told = {use.link.evidence.value if use.link else "" for use in uses}
+        self.evidence = next(iter(told)) if len(told) == 1 else ""
+        self.setColumnHidden(LINK, len(told) < 2)
         self.setFixedHeight(_HEAD + _ROW * min(len(uses), _MOST) + 1)
 
     def _choose(self, index: QModelIndex) -> None:
