@@ -48,7 +48,8 @@ def test_every_state_has_a_shape_and_a_word(panel: ServicesPanel, state: State) 
 def test_a_healthy_service(panel: ServicesPanel) -> None:
     panel.update_status(up())
     card = panel.cards["airflow"]
-    assert card.where.text() == "http://127.0.0.1:38411 · pid 11, 12"
+    assert card.where.text() == "http://127.0.0.1:38411"
+    assert "process 11, 12" in card.state.toolTip()
     assert card.version.text() == "3.3.2"
     assert card.stop.isVisible()
     assert not card.start.isVisible()

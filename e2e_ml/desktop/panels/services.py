@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 
 from e2e_ml.desktop.appearance import Appearance
 from e2e_ml.desktop.elided import ElidedLabel
+from e2e_ml.desktop.icons import icon
 from e2e_ml.desktop.panels import marks, words
 from e2e_ml.desktop.panels.signs import Tone
 from e2e_ml.desktop.theme import GRID
@@ -139,8 +140,7 @@ class ServiceCard(QFrame):
         self.progress.setVisible(waiting)
         self.progress.setRange(0, 0 if status.progress is None else 100)
         self.progress.setValue(round((status.progress or 0) * 100))
-        parts = [status.url or "", f"pid {', '.join(map(str, status.pids))}" if status.pids else ""]
-        self.where.setText(" · ".join(part for part in parts if part))
+        self.where.setText(status.url or "")
         self._show_log(status)
         running = status.state in _RUNNING
         # A stopped or failed service can be started; an attached one that is silent can be asked again.
@@ -168,7 +168,8 @@ class ServiceCard(QFrame):
         lasted = words.age(self.status.since, now)
         state = self.status.state.value
         self.state.setText(state if lasted == "now" else f"{state} for {lasted}")
-        self.state.setToolTip(f"since {words.exact(self.status.since)}")
+        pids = ", ".join(map(str, self.status.pids))
+        self.state.setToolTip(f"since {words.exact(self.status.since)}" + (f"\nprocess {pids}" if pids else ""))
 
 
 def _label(parent: QWidget, role: str) -> QLabel:
@@ -183,6 +184,7 @@ class ServicesPanel(QWidget):
     start_requested = Signal(str)  # the service's name
     stop_requested = Signal(str)
     open_log_requested = Signal(str)
+    closed = Signal()
 
     def __init__(
         self, appearance: Appearance, parent: QWidget | None = None, *, clock: words.Clock = words.utc_now
@@ -210,11 +212,35 @@ class ServicesPanel(QWidget):
         scroll.setWidget(self._sheet)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._head())
         column.addWidget(scroll)
         self._tick = QTimer(self)
         self._tick.setInterval(_TICK)
         self._tick.timeout.connect(self._tell_time)
         self._tick.start()
+
+    def _head(self) -> QWidget:
+        head = QWidget(self)
+        title = QLabel("Services", head)
+        title.setProperty("role", "title")
+        close = self.close_button = QToolButton(head)
+        close.setObjectName("closeServices")
+        close.setToolTip("Back to the inspector")
+        close.setAccessibleName("Back to the inspector")
+        close.setFixedSize(28, 28)
+        close.clicked.connect(self.closed)
+
+        def ink() -> None:
+            close.setIcon(icon("close", self._appearance.theme.dim))
+
+        self._appearance.changed.connect(ink)
+        ink()
+        row = QHBoxLayout(head)
+        row.setContentsMargins(2 * GRID, GRID + 4, GRID + 4, 0)
+        row.addWidget(title, 1)
+        row.addWidget(close)
+        return head
 
     def sizeHint(self) -> QSize:
         return QSize(420, min(max(self._sheet.sizeHint().height(), 160), 560))
