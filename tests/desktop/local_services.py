@@ -75,12 +75,16 @@ class FixedReader:
         self._graph = graph
         self._listeners: list[Callable[[Graph], None]] = []
         self.refreshed = 0
+        self.unread: set[str] = set()
 
     def graph(self) -> Graph:
         return self._graph
 
     def read_at(self) -> datetime | None:
         return datetime.now(UTC)
+
+    def has_read(self, service: str) -> bool:
+        return service not in self.unread
 
     def subscribe(self, listener: Callable[[Graph], None]) -> Callable[[], None]:
         self._listeners.append(listener)

@@ -6,6 +6,7 @@ ties the selection to `Focus` in both directions without an echo.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from PySide6.QtCore import QEvent, QModelIndex, QObject, Qt, QTimer
@@ -25,6 +26,7 @@ from e2e_ml.refs import Ref
 ORIGIN = "explorer"
 _SMALL_TREE = 48  # rows; below it everything is open from the start
 _KEY_PAUSE = 160  # ms; walking with the arrow keys does not drive three web views at every step
+UNREAD = "Not read from its service yet. What there is appears here as soon as the service answers."
 _TICK = 30_000  # ms; relative times grow old
 
 
@@ -82,6 +84,7 @@ class Explorer(QWidget):
         super().__init__(parent)
         self.setObjectName("explorer")
         self._lifecycle, self._focus, self._clock = lifecycle, focus, clock
+        self._is_read: Callable[[str], bool] = lambda _stage: True
         self._stage = STAGES["Features"]
         self._rows: tuple[Row, ...] = ()
         self._open: dict[str, dict[str, bool]] = {}  # stage -> row key -> what the person chose
@@ -137,6 +140,11 @@ class Explorer(QWidget):
     def stage(self) -> str:
         return self._stage.name
 
+    def ask_whether_read(self, is_read: Callable[[str], bool]) -> None:
+        """`is_read` tells of a stage whether its service was ever read: an empty list means nothing before that."""
+        self._is_read = is_read
+        self._rebuild()
+
     def show_stage(self, stage: str) -> None:
         """List what there is at `stage`, a name of `tree.STAGES`. Raises KeyError for another."""
         if stage == self._stage.name:
@@ -172,7 +180,7 @@ class Explorer(QWidget):
 
     def _why_empty(self, query: str) -> str:
         if not self._rows:
-            return self._stage.empty
+            return self._stage.empty if self._is_read(self._stage.name) else UNREAD
         return f"Nothing here is called “{query.strip()}”. Names, descriptions, owners and tags are searched."
 
     def _restore_expansion(self, *, searching: bool) -> None:

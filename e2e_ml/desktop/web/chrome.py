@@ -44,6 +44,8 @@ class Chrome(QWidget):
         self.back_button = self._button("back", "Back (Alt+Left in the page)", self.back.emit)
         self.forward_button = self._button("forward", "Forward", self.forward.emit)
         self.reload_button = self._button("reload", "Reload", self.reload.emit)
+        for button in (self.back_button, self.forward_button):
+            button.setEnabled(False)  # until a page has a history
         self.pin_button = self._button("pin", "Hold this view still while the focus moves", None)
         self.pin_button.setCheckable(True)
         self.pin_button.toggled.connect(self._on_pin)

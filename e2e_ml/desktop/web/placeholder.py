@@ -23,6 +23,7 @@ _HEADLINES = {
 }
 _TRY = {State.STOPPED: "Start", State.FAILED: "Start again", State.UNREACHABLE: "Try again"}
 WIDEST = 520  # px
+_LOG_LINES = 12
 
 
 class Placeholder(QWidget):
@@ -47,7 +48,6 @@ class Placeholder(QWidget):
         self._log.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self._log.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         self._log.setFrameShape(QPlainTextEdit.Shape.NoFrame)
-        self._log.setMaximumHeight(200)
         self.button = QPushButton("Try again", self)
         self.button.setObjectName("primary")
         self.button.clicked.connect(self.retry)
@@ -104,8 +104,10 @@ class Placeholder(QWidget):
             self._progress.show()
             self._progress.setRange(0, 0)
             return
-        self._say(status.state, _HEADLINES[status.state].format(self._title), status.sentence, status.since)
-        self._show_log(status.log_tail)
+        opening = status.state is State.UP  # the service has been up for long; its page is what is waited for
+        since = None if opening else status.since
+        self._say(status.state, _HEADLINES[status.state].format(self._title), status.sentence, since)
+        self._show_log(() if opening else status.log_tail)
         busy = status.state in (State.STARTING, State.UP, State.STOPPING)
         self._progress.setVisible(busy)
         if status.progress is None:
@@ -133,12 +135,15 @@ class Placeholder(QWidget):
         self._tick()
 
     def _show_log(self, lines: tuple[str, ...]) -> None:
-        text = "\n".join(lines[-12:])
+        text = "\n".join(lines[-_LOG_LINES:])
         if text != self._log.toPlainText():
             self._log.setPlainText(text)
             bar = self._log.verticalScrollBar()
             bar.setValue(bar.maximum())
         self._log.setVisible(bool(text))
+        self._log.ensurePolished()  # the style sheet's font, not the default one, gives the height
+        rows = min(max(text.count("\n") + 1, 1), _LOG_LINES)
+        self._log.setFixedHeight(rows * self._log.fontMetrics().lineSpacing() + 3 * GRID)
 
     def _tick(self) -> None:
         if self._since is None:
