@@ -21,6 +21,11 @@ _PRESETS = {
     "@monthly": "monthly",
     "@quarterly": "quarterly",
     "@yearly": "yearly",
+    "0 * * * *": "hourly",
+    "0 0 * * *": "daily",
+    "0 0 * * 0": "weekly",
+    "0 0 1 * *": "monthly",
+    "0 0 1 1 *": "yearly",
     "Asset": "on new data",
     "Asset or timetable": "on new data, or by the clock",
 }
