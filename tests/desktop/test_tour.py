@@ -63,6 +63,7 @@ def workbench(open_workbench: Open) -> Workbench:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(player, "LOOK_EVERY", 30)
     monkeypatch.setattr(player, "STEADY", 2)
+    monkeypatch.setattr(player, "WITHIN", 20_000)
 
 
 def played(qtbot: QtBot, workbench: Workbench, steps: list[Step], folder: Path) -> TourError | None:
@@ -141,10 +142,10 @@ BUBBLE = QSize(344, 170)
 @pytest.mark.parametrize(
     ("anchor", "where"),
     [
-        (QRect(80, 40, 250, 900), QPoint(80 + 249 + MARGIN, 939 - 170)),  # right of the explorer, low
-        (QRect(1250, 40, 350, 900), QPoint(1250 - MARGIN - 344, 939 - 170)),  # left of the inspector, low
+        (QRect(80, 40, 250, 900), QPoint(80 + 249 + MARGIN, 939 - 170 - 8)),  # right of the explorer, low
+        (QRect(1250, 40, 350, 900), QPoint(1250 - MARGIN - 344, 939 - 170 - 8)),  # left of the inspector, low
         (QRect(1260, 500, 330, 120), QPoint(1260 - MARGIN - 344, 559 - 85)),  # level with the lineage
-        (QRect(480, 56, 640, 400), QPoint(1119 + MARGIN, 255 - 85)),  # right of the palette
+        (QRect(480, 56, 640, 400), QPoint(799 - 172, 455 + MARGIN)),  # below the palette
         (QRect(100, 40, 1500, 400), QPoint(849 - 172, 439 + MARGIN)),  # below what is wide
     ],
 )

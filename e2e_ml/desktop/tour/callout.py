@@ -17,17 +17,18 @@ MARGIN = 2 * GRID
 def place(anchor: QRect, bubble: QSize, room: QRect) -> QPoint:
     """Where the bubble's top left goes: beside `anchor` where there is room, else inside its lower corner.
 
-    Tried in this order: right, left, below, above of the anchor; always within `room`. Beside something tall it stands
-    low, where pages and panels say least.
+    Tried in this order: right, left, below, above of the anchor; below and above first of what stands in the middle;
+    always within `room`. Beside something tall it stands low, where pages and panels say least.
     """
     w, h = bubble.width(), bubble.height()
-    level = anchor.center().y() - h // 2 if anchor.height() < room.height() // 2 else anchor.bottom() - h
-    candidates = [
-        QPoint(anchor.right() + MARGIN, level),
-        QPoint(anchor.left() - MARGIN - w, level),
+    level = anchor.center().y() - h // 2 if anchor.height() < room.height() // 2 else anchor.bottom() - h - GRID
+    sides = [QPoint(anchor.right() + MARGIN, level), QPoint(anchor.left() - MARGIN - w, level)]
+    ends = [
         QPoint(anchor.center().x() - w // 2, anchor.bottom() + MARGIN),
         QPoint(anchor.center().x() - w // 2, anchor.top() - MARGIN - h),
     ]
+    in_the_middle = abs(anchor.center().x() - room.center().x()) < room.width() // 8
+    candidates = [*ends, *sides] if in_the_middle and anchor.height() < room.height() // 2 else [*sides, *ends]
     inner = room.adjusted(MARGIN, MARGIN, -MARGIN, -MARGIN)
     for point in candidates:
         if inner.left() <= point.x() <= inner.right() - w:

@@ -24,6 +24,8 @@ from e2e_ml.desktop.workbench import Workbench
 ORIGIN = "tour"
 LOOK_EVERY = 250  # ms
 WITHIN = 60_000  # ms for a step to be seen; a first load on a busy machine takes long
+PATIENCE = 3_000  # ms for a page's answer; one that is just being replaced never gives it
+AGAIN = 2_000  # ms after which a click that led nowhere is made again, as a person would
 STEADY = 6  # looks in a row that found everything, so that no page is pictured half drawn
 
 
@@ -40,11 +42,14 @@ class Player(QObject):
         self._window = workbench.window
         self._number = 0
         self._acted = False
-        self._looking = False
         self._steady = 0
         self._missing: list[str] = []
         self._over = False
         self._since = QElapsedTimer()
+        self._question = 0  # counts what was asked; the answer to an older question is not heard
+        self._asked: QElapsedTimer | None = None
+        self._clicked = QElapsedTimer()
+        self._clicked_at: str | None = None  # the page's place then
         self._callout = Callout(workbench.appearance, self._window)
         self._callout.next_requested.connect(lambda: self._go(+1))
         self._callout.back_requested.connect(lambda: self._go(-1))
@@ -78,6 +83,9 @@ class Player(QObject):
         step = self.step
         self._acted = step.act is None
         self._steady = 0
+        self._missing = []
+        self._question += 1
+        self._asked = None
         self._window.palette_box.hide()
         self._window.show_stage(step.stage)
         if step.focus is not None:
@@ -89,40 +97,63 @@ class Player(QObject):
         self._timer.start()
 
     def _look(self) -> None:
-        if self._looking or self._over:
+        if self._over:
             return
-        self._looking = True
+        if self._asked is not None and self._asked.elapsed() < PATIENCE:
+            return
+        if self._asked is not None:
+            self._missing = self._missing or ["an answer of the page"]
+            self._check_time()
+            if self._over:
+                return
+        self._question += 1
+        self._asked = QElapsedTimer()
+        self._asked.start()
+        number = self._question
         if self._acted:
-            evidence.look(self._window, self._workbench.focus, self.step.expects, self._seen)
+            evidence.look(
+                self._window, self._workbench.focus, self.step.expects, lambda missing: self._seen(number, missing)
+            )
         else:
-            self._act()
+            self._act(number)
 
-    def _act(self) -> None:
+    def _act(self, number: int) -> None:
         match self.step.act:
             case Follow(service, ends_with):
                 view = self._window.web[service]
-                if view.driver.driving:
-                    self._looking = False  # the page is still on its way to where the link is
+                if view.driver.driving:  # the page is still on its way to where the link is
+                    self._did(number, False, f"the page of {view.title}")
                     return
-                pointer.click_link(view, ends_with, lambda found: self._did(found, f"a link to {ends_with}"))
+                self._clicked.start()
+                self._clicked_at = view.driver.path
+                pointer.click_link(view, ends_with, lambda found: self._did(number, found, f"a link to {ends_with}"))
             case Search(text):
                 self._window.palette_box.open(text)
-                self._did(True, "")
+                self._did(number, True, "")
             case None:
-                self._did(True, "")
+                self._did(number, True, "")
 
-    def _did(self, done: bool, wanted: str) -> None:
-        self._looking = False
-        self._acted = done
-        self._missing = [] if done else [wanted]
-        self._check_time()
+    def _heard(self, number: int) -> bool:
+        """Whether an answer is to the question that is open now."""
+        if self._over or number != self._question:
+            return False
+        self._asked = None
+        return True
 
-    def _seen(self, missing: list[str]) -> None:
-        self._looking = False
-        if self._over:
+    def _did(self, number: int, done: bool, wanted: str) -> None:
+        if self._heard(number):
+            self._acted = done
+            self._missing = [] if done else [wanted]
+            self._check_time()
+
+    def _seen(self, number: int, missing: list[str]) -> None:
+        if not self._heard(number):
             return
         self._missing = missing
         self._steady = 0 if missing else self._steady + 1
+        act = self.step.act
+        if missing and isinstance(act, Follow) and self._clicked.elapsed() > AGAIN:
+            self._acted = self._window.web[act.service].driver.path != self._clicked_at
         if self._steady >= STEADY:
             self._timer.stop()
             self._tell("")
