@@ -57,6 +57,11 @@ class Reading:
         times = [visit.visited_at for visit in self._refresher.report.values() if visit.visited_at is not None]
         return min(times, default=None)
 
+    def has_read(self, service: str) -> bool:
+        """Whether the service was ever read: what the graph holds of it is all there was then."""
+        report = self._refresher.report
+        return any(name.startswith(f"{service}:") and visit.visited_at for name, visit in report.items())
+
     def subscribe(self, listener: Callable[[Graph], None]) -> Callable[[], None]:
         return self._refresher.subscribe(lambda graph, _report: listener(graph))
 

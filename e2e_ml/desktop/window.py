@@ -19,6 +19,7 @@ from e2e_ml.desktop.operations import Operations
 from e2e_ml.desktop.palette import Entry, Palette, entries
 from e2e_ml.desktop.panels.explorer import Explorer
 from e2e_ml.desktop.panels.inspector import Inspector
+from e2e_ml.desktop.panels.lineage_page import LineagePage
 from e2e_ml.desktop.panels.services import ServicesPanel
 from e2e_ml.desktop.promise import PromisePage
 from e2e_ml.desktop.rail import Rail
@@ -43,6 +44,8 @@ class Window(QMainWindow):
     theme_chosen = Signal(str)
     start_requested = Signal(str)
     stop_requested = Signal(str)
+    log_requested = Signal(str)  # the service whose log a person wants to read
+    tour_requested = Signal()
     closing = Signal()
 
     def __init__(
@@ -74,6 +77,7 @@ class Window(QMainWindow):
         self.services = ServicesPanel(appearance, self)
         self.canvas = Canvas(list(views.values()), self)
         self.promise = PromisePage(self)
+        self.lineage = LineagePage(lifecycle, focus, appearance, self)
         self._lay_out()
         self._actions = {action.id: self._make(action) for action in ACTIONS}
         self.palette_box = Palette(appearance, self._entries, self)
@@ -85,6 +89,7 @@ class Window(QMainWindow):
         self.middle = QStackedWidget(self)
         self.middle.addWidget(self.canvas)
         self.middle.addWidget(self.promise)
+        self.middle.addWidget(self.lineage)
         self.side = QStackedWidget(self)
         self.side.setObjectName("side")
         self.side.addWidget(self.inspector)
@@ -127,6 +132,10 @@ class Window(QMainWindow):
         self.palette_box.chosen.connect(self._on_palette)
         self.services.start_requested.connect(self.start_requested)
         self.services.stop_requested.connect(self.stop_requested)
+        self.services.open_log_requested.connect(self.log_requested)
+        self.services.closed.connect(self.toggle_services)
+        self.inspector.expand_requested.connect(self.toggle_lineage)
+        self.lineage.closed.connect(self.toggle_lineage)
         self._focus.changed.connect(self._on_focus)
         for view in self.web.values():
             view.retry.connect(lambda view=view: self.start_requested.emit(view.service))
@@ -198,6 +207,7 @@ class Window(QMainWindow):
                 view.go(path)
 
     def lead(self, service: str) -> None:
+        self.middle.setCurrentWidget(self.canvas)
         self.canvas.lead(service)
         self.web[service].engine.setFocus()
 
@@ -254,6 +264,14 @@ class Window(QMainWindow):
             self._inspector_chosen = True
             self._fold()
 
+    def toggle_lineage(self) -> None:
+        """Show the lineage large in the middle, or what was there before."""
+        if self.middle.currentWidget() is self.lineage:
+            self.middle.setCurrentWidget(self.canvas if BY_NAME[self.stage].promise is None else self.promise)
+            return
+        self.middle.setCurrentWidget(self.lineage)
+        self.lineage.view.setFocus()
+
     def refresh_now(self) -> None:
         self.refresh_requested.emit()
 
@@ -266,6 +284,9 @@ class Window(QMainWindow):
         self._theme = name if name in ("light", "dark") else "system"
         self._appearance.force({"light": LIGHT, "dark": DARK}.get(name))
         self.theme_chosen.emit(self._theme)
+
+    def take_tour(self) -> None:
+        self.tour_requested.emit()
 
     def show_keys(self) -> None:
         keys.page(self).open()

@@ -11,7 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from PySide6.QtCore import QCoreApplication, QEvent, QObject, QTimer, Signal
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, QTimer, QUrl, Signal
+from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QApplication
 
 from e2e_ml import resources
@@ -21,7 +22,7 @@ from e2e_ml.desktop.focus import Focus
 from e2e_ml.desktop.follow import Counterparts, Follow
 from e2e_ml.desktop.lifecycle import Lifecycle
 from e2e_ml.desktop.operations import Operations
-from e2e_ml.desktop.stages import SERVICES
+from e2e_ml.desktop.stages import BY_NAME, SERVICES
 from e2e_ml.desktop.theme import stylesheet
 from e2e_ml.desktop.web.profile import Connection
 from e2e_ml.desktop.web.view import WebView
@@ -29,7 +30,7 @@ from e2e_ml.desktop.window import Window
 from e2e_ml.lineage.graph import Graph
 from e2e_ml.refs import Kind, Ref
 from e2e_ml.routes import Lookup
-from e2e_ml.stack.service import Listener, Service, Status
+from e2e_ml.stack.service import Listener, Service, State, Status
 
 log = logging.getLogger(__name__)
 STYLES = ("style.qss", "panels.qss")
@@ -54,6 +55,8 @@ class Reader(Protocol):
     def graph(self) -> Graph: ...
 
     def read_at(self) -> datetime | None: ...
+
+    def has_read(self, service: str) -> bool: ...
 
     def subscribe(self, listener: Callable[[Graph], None]) -> Callable[[], None]: ...
 
@@ -88,6 +91,7 @@ class Workbench(QObject):
         super().__init__(parent)
         self.state, self.stack, self.reader = state, stack, reader
         self.closed = False
+        self._states: dict[str, State] = {}
         self.appearance = Appearance(self)
         self.operations = Operations(self)
         self.focus = Focus(self)
@@ -116,6 +120,8 @@ class Workbench(QObject):
         self.window.refresh_requested.connect(self.reader.refresh_now)
         self.window.start_requested.connect(self._start_service)
         self.window.stop_requested.connect(self._stop_service)
+        self.window.log_requested.connect(self._open_log)
+        self.window.explorer.ask_whether_read(self._is_read)
         self.appearance.changed.connect(self._dress)
         self.focus.changed.connect(lambda *_: self._save_soon())
         self._saver = QTimer(self)
@@ -132,7 +138,9 @@ class Workbench(QObject):
         self.window.restore(session)
         self.window.show()
         for service in self.stack.services.values():
-            self.window.update_status(service.status())
+            # Before `start`, a service that is down is about to come up: its view waits, and offers no button yet.
+            if (status := service.status()).state is not State.STOPPED:
+                self._on_status(status)
         self._restore_focus(session.focus)
 
     def start(self) -> None:
@@ -146,7 +154,7 @@ class Workbench(QObject):
 
     def _start_stack(self) -> None:
         starting = self.operations.run("Starting the services", self.stack.start)
-        starting.success(lambda _: self.window.notices.take_back("stack")).failure(self._on_start_failure).start()
+        starting.success(lambda _: self._tell_states()).failure(self._on_start_failure).start()
 
     def close(self) -> None:
         """Save, let go of the pages before their profiles; the services are stopped by whoever started them."""
@@ -201,18 +209,33 @@ class Workbench(QObject):
 
     def _on_status(self, status: Status) -> None:
         self.window.update_status(status)
+        came_up = status.state is State.UP and self._states.get(status.service) is not State.UP
+        self._states[status.service] = status.state
+        if came_up:
+            self.reader.refresh_now()  # it may be waiting, the longer the more often it was not answered
+
+    def _tell_states(self) -> None:
+        self.window.notices.take_back("stack")
+        for service in self.stack.services.values():
+            self._on_status(service.status())
 
     def _on_graph(self, graph: Graph) -> None:
         if graph is not self.lifecycle.graph:
             self._name_project(graph)
             self.lifecycle.replace(graph)
             self._choose_first()
+        else:
+            self.lifecycle.changed.emit()  # the same things, and a service that was read for the first time
 
     def _name_project(self, graph: Graph) -> None:
         """The feature store's `Ref`s carry its project's name, which its own registry tells."""
         projects = sorted(node.ref.instance for node in graph.nodes(Kind.PROJECT) if node.gone_since is None)
         if projects:
             self.connections["festaf"].instance = projects[0]
+
+    def _is_read(self, stage: str) -> bool:
+        """Whether what a stage lists was ever read; its leading view is of the service that holds it."""
+        return BY_NAME[stage].promise is not None or self.reader.has_read(BY_NAME[stage].leading)
 
     def _start_service(self, service: str) -> None:
         self.operations.run(
@@ -222,7 +245,16 @@ class Workbench(QObject):
     def _stop_service(self, service: str) -> None:
         self.operations.run(f"Stopping {self.stack.services[service].title}", self.stack.services[service].stop).start()
 
+    def _open_log(self, service: str) -> None:
+        """The newest of a service's logs, in whatever the system shows text with."""
+        logs = sorted((self.state / "logs").glob(f"{service}*.log"), key=lambda log: log.stat().st_mtime)
+        if not logs:
+            self.window.status.tell(f"There is no log of {self.stack.services[service].title} yet.")
+        elif not QDesktopServices.openUrl(QUrl.fromLocalFile(str(logs[-1]))):
+            self.window.status.tell(f"No program here shows text. The log is {logs[-1]}.")
+
     def _on_start_failure(self, error: Exception) -> None:
+        self._tell_states()
         self.window.notices.tell(
             "stack", "The services could not be started", str(error), "Try again", self._start_stack
         )

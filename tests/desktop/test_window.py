@@ -16,6 +16,7 @@ from e2e_ml.desktop import actions, app, session
 from e2e_ml.desktop.canvas import Layout
 from e2e_ml.desktop.operations import Control, Operations
 from e2e_ml.desktop.palette import entries
+from e2e_ml.desktop.panels.explorer import UNREAD
 from e2e_ml.desktop.stages import STAGES
 from e2e_ml.desktop.theme import DARK
 from e2e_ml.desktop.trouble import Trouble
@@ -23,9 +24,11 @@ from e2e_ml.desktop.window import Window
 from e2e_ml.desktop.workbench import Workbench
 from e2e_ml.lineage.graph import Graph
 from e2e_ml.refs import Kind
+from e2e_ml.stack.service import State
 from e2e_ml.workspace import Workspace, WorkspaceError
 from tests.desktop.conftest import end
-from tests.desktop.lifecycles import CHAMPION, GUSTY, dag_ref, flights
+from tests.desktop.lifecycles import CHAMPION, GUSTY, TRAIN_RUN, TRAIN_TASK, dag_ref, flights
+from tests.desktop.local_services import FixedReader, LocalStack
 
 Open = Callable[[Graph], Workbench]
 
@@ -61,6 +64,67 @@ def test_a_stage_shows_its_panels_and_its_leading_view(open_workbench: Open, sta
     else:
         assert window.middle.currentWidget() is window.promise
         assert window.promise.widget() is not None
+
+
+def test_the_lineage_takes_the_middle_and_gives_it_back(qtbot: QtBot, open_workbench: Open) -> None:
+    window = open_workbench(flights()).window
+    window.inspector.expand_button.click()
+    assert window.middle.currentWidget() is window.lineage
+    window.lineage.back.click()
+    assert window.middle.currentWidget() is window.canvas
+    window.toggle_lineage()
+    window.lead("airflow")  # whoever asks for a view sees it
+    assert window.middle.currentWidget() is window.canvas
+    window.show_stage("Serving")
+    window.toggle_lineage()
+    window.toggle_lineage()
+    assert window.middle.currentWidget() is window.promise
+
+
+def test_a_tour_and_a_log_are_asked_for(qtbot: QtBot, open_workbench: Open) -> None:
+    window = open_workbench(flights()).window
+    tour = next(action for action in actions.ACTIONS if action.id == "tour")
+    with qtbot.waitSignal(window.tour_requested):
+        window.act(tour)
+    window.toggle_services()
+    with qtbot.waitSignal(window.services.closed):
+        window.services.close_button.click()
+    assert window.side.currentWidget() is window.inspector
+
+
+def test_an_empty_list_is_no_news_before_its_service_was_read(qtbot: QtBot, open_workbench: Open) -> None:
+    workbench = open_workbench(Graph())
+    reader = workbench.reader
+    assert isinstance(reader, FixedReader)
+    reader.unread = {"festaf"}
+    workbench.start()
+    workbench.window.explorer.show_stage("Data")
+    workbench.window.explorer.show_stage("Features")
+    assert workbench.window.explorer.empty.text() == UNREAD
+    reader.unread.clear()
+    reader.replace(reader.graph())  # read, and nothing was there
+    qtbot.waitUntil(lambda: workbench.window.explorer.empty.text().startswith("No features yet."))
+
+
+def test_a_service_that_comes_up_is_read_at_once(qtbot: QtBot, open_workbench: Open) -> None:
+    workbench = open_workbench(flights())
+    reader, stack = workbench.reader, workbench.stack
+    assert isinstance(reader, FixedReader)
+    assert isinstance(stack, LocalStack)
+    workbench.start()
+    qtbot.waitUntil(lambda: reader.refreshed == len(stack.services))
+    stack.tell("mlflow", State.UP)  # no news
+    stack.tell("mlflow", State.FAILED)
+    stack.tell("mlflow", State.UP)
+    qtbot.waitUntil(lambda: reader.refreshed == len(stack.services) + 1)
+
+
+def test_crumbs_call_a_dag_run_as_people_do(open_workbench: Open) -> None:
+    workbench = open_workbench(flights())
+    workbench.focus.set(TRAIN_RUN, "test")
+    assert workbench.window.top.place.text.startswith("flights.train / by asset ")
+    workbench.focus.set(TRAIN_TASK, "test")
+    assert re.fullmatch(r"flights\.train / by asset .* / train", workbench.window.top.place.text)
 
 
 def test_the_palette_finds_and_goes(qtbot: QtBot, open_workbench: Open) -> None:
