@@ -137,7 +137,7 @@ class NodeItem(QGraphicsItem):
         if isinstance(face.key, Fold) or face.gone:
             edge.setDashPattern([3, 3])
         painter.setPen(edge)
-        painter.setBrush(QColor(theme.accent_soft if face.focus else theme.bg))
+        painter.setBrush(QColor(theme.accent_soft if face.focus else theme.panel if face.caption else theme.bg))
         painter.drawRoundedRect(box, 6, 6)
         if self.under_keys:
             painter.setPen(QPen(QColor(theme.accent), 1.5))
