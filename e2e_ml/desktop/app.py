@@ -26,6 +26,7 @@ from PySide6.QtWidgets import QApplication
 from e2e_ml import resources
 from e2e_ml.desktop.appearance import Appearance
 from e2e_ml.desktop.reading import Reading
+from e2e_ml.desktop.tour.guide import guide
 from e2e_ml.desktop.trouble import Refusal, Trouble
 from e2e_ml.desktop.workbench import Workbench, dress
 from e2e_ml.lineage import questions
@@ -136,6 +137,7 @@ def run(
     application = make_application(sys.argv[:1])
     application.setQuitOnLastWindowClosed(False)  # quitting has phases
     workbench = make_workbench(workspace, stack)
+    workbench.window.tour_requested.connect(lambda: guide(workbench))
     workbench.window.closing.connect(lambda: QTimer.singleShot(0, lambda: quit_workbench(workbench)))
     workbench.open()
     workbench.start()

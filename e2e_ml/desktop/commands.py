@@ -250,18 +250,18 @@ def _demo_in_window(workspace: Workspace, stack: Stack, pictures: Path | None) -
 
 
 def _guide(workbench: Workbench, pictures: Path | None, end: End, *, theme: str = "system") -> None:
-    """Play the tour. With pictures the window closes after it; without, it stays as the tour left it."""
-    from e2e_ml.desktop.tour.guide import Guide
+    """Play the tour. With pictures the window closes after it; without, the person takes it, and the window stays."""
+    from e2e_ml.desktop.tour import guide
+
+    if theme != "system":
+        workbench.window.use_theme(theme)
+    if pictures is None:
+        guide.guide(workbench)
+        return
 
     def done(error: Exception | None) -> None:
-        if pictures is None:
-            if error is not None:
-                workbench.window.status.tell(str(error))
-            return
         if error is None:
             click.echo(f"Every step of the tour was seen. The pictures: {pictures / 'index.html'}")
         end(error)
 
-    if theme != "system":
-        workbench.window.use_theme(theme)
-    Guide(workbench, pictures, done).start()
+    guide.Guide(workbench, pictures, done).start()

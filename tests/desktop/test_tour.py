@@ -11,8 +11,10 @@ from PySide6.QtCore import QPoint, QRect, QSize
 from pytestqt.qtbot import QtBot
 
 from e2e_ml import refs
+from e2e_ml.desktop.actions import ACTIONS
 from e2e_ml.desktop.tour import evidence, gallery, player
 from e2e_ml.desktop.tour.callout import MARGIN, Callout, place
+from e2e_ml.desktop.tour.guide import guide
 from e2e_ml.desktop.tour.player import Player, TourError
 from e2e_ml.desktop.tour.story import (
     Expectation,
@@ -192,3 +194,16 @@ def test_the_page_of_pictures_quotes_what_it_shows(tmp_path: Path) -> None:
 )
 def test_the_words_of_a_label(text: str, plain: str) -> None:
     assert evidence.plain(text) == plain
+
+
+def test_a_person_asks_for_the_tour_from_the_menu(qtbot: QtBot, workbench: Workbench) -> None:
+    workbench.window.tour_requested.connect(lambda: guide(workbench))
+    workbench.window.act(next(action for action in ACTIONS if action.id == "tour"))
+    qtbot.waitUntil(lambda: workbench.window.findChild(Callout) is not None, timeout=10_000)
+
+
+def test_where_the_demo_is_not_the_tour_says_so(qtbot: QtBot, open_workbench: Open) -> None:
+    empty = open_workbench(Graph())
+    empty.start()
+    guide(empty)
+    qtbot.waitUntil(lambda: "run the demo first" in evidence.text_of(empty.window.notices), timeout=10_000)

@@ -17,6 +17,17 @@ LOOK_EVERY = 500  # ms
 WITHIN = 240_000  # ms for the services to come up and for the graph to hold what the story speaks of
 
 
+def guide(workbench: Workbench) -> None:
+    """Take the person at the window through the tour; where it cannot be told, say why."""
+
+    def done(error: Exception | None) -> None:
+        if error is not None:
+            workbench.window.notices.tell("tour", "There is no tour to take", str(error))
+
+    workbench.window.notices.take_back("tour")
+    Guide(workbench, None, done).start()
+
+
 class Guide(QObject):
     """Waits for the services and for the graph, then plays. `done` hears None, or why the tour could not be seen."""
 
@@ -46,6 +57,10 @@ class Guide(QObject):
         try:
             steps = tell(self._workbench.lifecycle.graph)
         except NotReadyError as error:
+            if self._folder is None:  # a person need not wait for what may never come
+                self._timer.stop()
+                self._done(TourError(f"The tour tells the story of the flights demo. {error}"))
+                return
             self._workbench.reader.refresh_now()
             self._wait(str(error))
             return
