@@ -12,7 +12,10 @@ import httpx
 import polars as pl
 import pytest
 
+from e2e_ml import refs
 from e2e_ml.festaf.store import FeatureStore
+from e2e_ml.lineage.collectors.airflow import AirflowCollector
+from e2e_ml.lineage.collectors.http import Connection
 from e2e_ml.stack.service import State
 from e2e_ml.stack.stack import Stack
 from e2e_ml.workspace import Workspace
@@ -27,6 +30,7 @@ class Airflow:
     """Airflow's REST API, with patience."""
 
     def __init__(self, url: str, headers: dict[str, str]) -> None:
+        self.connection = Connection("local", lambda: url, lambda: headers)
         self._client = httpx.Client(base_url=f"{url}/api/v2", headers=headers, timeout=30)
 
     def get(self, path: str, **params: Any) -> Any:
@@ -200,6 +204,18 @@ def test_broken_constraints_are_told_and_a_missing_required_value_fails(airflow:
     assert "a required value is missing (wind is missing in 2 rows)" in airflow.log(
         GAUGE, refused["dag_run_id"], "validate"
     )
+
+
+def test_why_a_run_failed_is_read_for_the_window(airflow: Airflow) -> None:
+    refused = next(run for run in airflow.runs(GAUGE, 2).values() if run["state"] == "failed")
+    collector = AirflowCollector(airflow.connection)
+    try:
+        nodes = {node.ref: node for node in collector.collect({}).nodes}
+    finally:
+        collector.close()
+    reason = nodes[refs.dag_run("local", GAUGE, refused["dag_run_id"])].facts["reason"]
+    assert reason.startswith("validate failed: ")
+    assert "a required value is missing (wind is missing in 2 rows)" in reason
 
 
 def test_a_view_without_times_loads_its_snapshot(airflow: Airflow, store: FeatureStore) -> None:

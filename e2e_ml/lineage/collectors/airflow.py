@@ -6,7 +6,7 @@ that the client refuses, and it has to be shown all the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -17,6 +17,7 @@ from e2e_ml.lineage.graph import Edge, Evidence, Node, Relation
 from e2e_ml.refs import Kind, Ref
 
 MOST_RUNS = 1_000  # the newest DAG runs, task instances and asset events that a full visit reads
+MOST_REASONS = 20  # logs that a visit reads, each of a run that failed
 MOST_WORDS = 400  # characters of what a failed task said
 _SENTENCES = ("FeatureStoreError", "AirflowFailException", "IngestError")  # exceptions that are sentences by themselves
 FULL_EVERY = 900.0  # seconds between full visits, which alone see what was deleted
@@ -91,19 +92,18 @@ def _said(error: Mapping[str, Any]) -> str:
     return text if str(error["exc_type"]) in _SENTENCES else f"{error['exc_type']}: {text}"
 
 
-def _failures(runs: list[Any], instances: list[Any]) -> Iterator[tuple[str, str, Any]]:
-    """The newest run of each DAG, where it failed, with the task instance that failed first."""
-    newest: dict[str, Any] = {}
-    for run in runs:  # newest first
-        newest.setdefault(run["dag_id"], run)
-    for dag_id, run in newest.items():
-        failed = [
-            i
-            for i in instances
-            if (i["dag_id"], i["dag_run_id"]) == (dag_id, run["dag_run_id"]) and i.get("state") == "failed"
-        ]
-        if run.get("state") == "failed" and failed:
-            yield dag_id, run["dag_run_id"], min(failed, key=lambda i: str(i.get("end_date") or ""))
+def _failures(runs: list[Any], instances: list[Any]) -> list[tuple[str, str, Any]]:
+    """The newest failed runs, each with the task instance that failed first."""
+    failed: dict[tuple[str, str], list[Any]] = {}
+    for instance in instances:
+        if instance.get("state") == "failed":
+            failed.setdefault((instance["dag_id"], instance["dag_run_id"]), []).append(instance)
+    keys = [(run["dag_id"], run["dag_run_id"]) for run in runs if run.get("state") == "failed"]
+    return [
+        (dag_id, run_id, min(failed[dag_id, run_id], key=lambda i: str(i.get("end_date") or "")))
+        for dag_id, run_id in keys
+        if (dag_id, run_id) in failed
+    ][:MOST_REASONS]
 
 
 def _seen_whole(full: bool, runs: list[Any], instances: list[Any]) -> set[Kind]:

@@ -187,3 +187,19 @@ def test_a_dag_tells_of_its_runs_and_a_version_of_its_aliases() -> None:
 def test_the_facts_of_a_lifecycle_are_those_that_panels_are_promised() -> None:
     for node in life.graph().nodes():
         assert set(node.facts) <= set(FACTS[node.ref.kind]), node.ref
+
+
+def test_a_dag_says_why_its_last_run_failed_until_one_succeeds(tmp_path: Path) -> None:
+    index = index_at(tmp_path)
+    run = refs.dag_run("local", "a", "scheduled__1")
+    failed = {"state": "failed", "start": "2026-11-21T00:00:00Z", "reason": "extract failed: no column 'temp'."}
+    index.upsert("airflow", Batch((Node(A), Node(run, failed))), T0)
+    node = index.graph().get(A)
+    assert node is not None
+    assert node.facts["last_reason"] == "extract failed: no column 'temp'."
+    # The same run, cleared and run again: what is merged still knows the old reason.
+    index.upsert("airflow", Batch((Node(run, {"state": "success"}),)), T0)
+    node = index.graph().get(A)
+    assert node is not None
+    assert "last_reason" not in node.facts
+    index.close()
