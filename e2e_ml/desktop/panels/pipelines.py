@@ -76,11 +76,11 @@ def _line(dag: Node, now: datetime) -> tuple[Span, ...]:
         said += [Span("last run "), Span(words.relative(last, now), tip=tip)]
     if isinstance(took := facts.get("last_duration"), int | float):
         said.append(Span(f"{', ' if said else ''}took {words.duration(took)}"))
-    if reason := facts.get("last_reason"):
-        said.append(Span(f" · {reason}"))
     if due is not None:
         word = "next run" if due >= now else "was due"
         said += [Span(f" · {word} " if said else f"{word} "), Span(words.relative(due, now), tip=words.exact(due))]
     elif schedule := words.schedule(facts.get("schedule")):
         said.append(Span(f" · {schedule}" if said else schedule))
+    if reason := facts.get("last_reason"):
+        said.append(Span(f" · {reason}"))
     return tuple(said) or (Span("It has never run."),)
