@@ -45,7 +45,7 @@ def normal_uri(uri: str) -> str:
     """
     parts = urlsplit(uri)
     scheme = {"s3a": "s3", "s3n": "s3", "": "file"}.get(parts.scheme, parts.scheme)
-    path = posixpath.normpath(parts.path).lstrip("/") if parts.path.strip("/") else ""
+    path = posixpath.normpath(f"/{parts.path}").strip("/")
     query = f"?{parts.query}" if parts.query else ""
     return f"{scheme}://{parts.netloc}/{path}{query}".rstrip("/")
 

@@ -202,8 +202,8 @@ def test_pipelines_with_their_runs(seat: tuple[Desk, Explorer]) -> None:
 @pytest.mark.parametrize(
     ("stage", "ref", "right", "chip"),
     [
-        ("Experiments", refs.run("local", flights.RUNS[0][0]), "AUC 0.741", None),
-        ("Models", flights.CHAMPION, "AUC 0.741", "champion"),
+        ("Experiments", refs.run("local", flights.RUNS[0][0]), "0.741", None),
+        ("Models", flights.CHAMPION, "0.741", "champion"),
         ("Data", refs.entity("flights", "carrier"), "string", None),
     ],
 )

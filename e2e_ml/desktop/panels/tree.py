@@ -173,7 +173,7 @@ def _experiments(graph: Graph, now: datetime) -> list[Row]:
         runs = [run for ref in below if ref.kind is Kind.RUN and (run := graph.get(ref))]
         runs.sort(key=lambda run: str(run.facts.get("start") or ""), reverse=True)
         children = tuple(
-            _row(run, search=run.ref.name, mark=signs.of(graph, run.ref, now), right=metric_text(run), tip=run.ref.name)
+            _row(run, search=run.ref.name, mark=signs.of(graph, run.ref, now), right=_figure(run), tip=_run_tip(run))
             for run in runs
         )
         return _row(node, right=words.count(len(runs), "run"), children=children)
@@ -189,7 +189,7 @@ def _models(graph: Graph, now: datetime) -> list[Row]:
         versions = sorted((v for ref in below if (v := graph.get(ref))), key=_version_number, reverse=True)
         children = tuple(
             _row(v, text=f"v{v.ref.name}", search=f"{node.ref.name} v{v.ref.name} {' '.join(aliases(v))}",
-                 chip=alias_sign(v), right=metric_text(v))
+                 chip=alias_sign(v), right=_figure(v), tip=metric_text(v))
             for v in versions
         )  # fmt: skip
         return _row(node, right=words.count(len(versions), "version"), children=children)
@@ -226,6 +226,16 @@ def main_metric(node: Node) -> tuple[str, float] | None:
                 if name in metrics:
                     return name, metrics[name]
     return next(iter(sorted(metrics.items())), None)
+
+
+def _figure(node: Node) -> str:
+    """The main metric's value alone: a list is narrow, and its name stands in the tooltip."""
+    found = main_metric(node)
+    return words.number(found[1]) if found else ""
+
+
+def _run_tip(run: Node) -> str:
+    return "\n".join(part for part in (run.title, metric_text(run), run.ref.name) if part)
 
 
 def metric_text(node: Node) -> str:

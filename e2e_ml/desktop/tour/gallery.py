@@ -15,7 +15,7 @@ _PAGE = """<!doctype html>
 :root {{ color-scheme: light dark; --ink: #1c2430; --dim: #5d6b7e; --bg: #f6f7f9; --line: #e3e6eb }}
 @media (prefers-color-scheme: dark) {{ :root {{ --ink: #e6eaf0; --dim: #97a3b4; --bg: #0f1318; --line: #2a313b }} }}
 body {{ margin: 0 auto; padding: 48px 24px; max-width: 1200px; background: var(--bg); color: var(--ink);
-  font: 16px/1.5 system-ui, Inter, "DejaVu Sans", sans-serif }}
+  font: 16px/1.5 Inter, system-ui, "DejaVu Sans", sans-serif }}
 h1 {{ font-size: 28px; margin: 0 0 8px }} .lead {{ color: var(--dim); margin: 0 0 48px }}
 section {{ margin: 0 0 64px }} h2 {{ font-size: 20px; margin: 0 0 4px }}
 h2 span {{ color: var(--dim); font-variant-numeric: tabular-nums; margin-right: 8px }}
