@@ -99,13 +99,18 @@ class Program:
 
 
 @pytest.fixture(scope="session")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The workspace of a demo that has run to its end and whose services are up."""
-    folder = tmp_path_factory.mktemp("demo")
-    program = Program.start("demo", "--no-window", "--workspace", folder)
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The workspace of the demo: a folder that is not there yet."""
+    return tmp_path_factory.mktemp("demo") / "flights"
+
+
+@pytest.fixture(scope="session")
+def demo_program(demo: Path) -> Iterator[Program]:
+    """The demo, run to its end, with its services up."""
+    program = Program.start("demo", "--no-window", "--workspace", demo)
     try:
         program.wait_for("is the champion")
-        yield folder
+        yield program
     finally:
         code = program.end()
     assert code == 0, program.text

@@ -22,14 +22,17 @@ from e2e_ml.stack import Stack
 from e2e_ml.workspace import Workspace
 from tests.e2e.conftest import Program
 
-pytestmark = pytest.mark.timeout(1500)  # seconds, on a machine with much else to do
+pytestmark = [
+    pytest.mark.timeout(1500),  # seconds, on a machine with much else to do
+    pytest.mark.usefixtures("demo_program"),
+]
 
 GUSTY = refs.feature("flights", "hourly_weather", "gusty")
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
 @pytest.fixture(scope="module")
-def tour(demo: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tour(demo: Path, demo_program: Program, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder that a played tour has left."""
     folder = tmp_path_factory.mktemp("tour") / "pictures"
     program = Program.start("tour", "--workspace", demo, "--out", folder)
@@ -87,7 +90,7 @@ class Services:
 
 
 @pytest.fixture(scope="module")
-def services(demo: Path) -> Services:
+def services(demo: Path, demo_program: Program) -> Services:
     return Services(demo)
 
 
