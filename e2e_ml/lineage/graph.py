@@ -29,7 +29,7 @@ FACTS: Mapping[Kind, tuple[str, ...]] = {
     ),
     Kind.FEATURE: (
         "dtype", "description", "owner", "owner_email", "purpose", "source", "inputs", "expression", "constraints",
-        "schedule", "first_seen", "changed_at", "tags", "newest_event", "last_written", "fill_null",
+        "schedule", "first_seen", "changed_at", "tags", "newest_event", "last_written", "written_until", "fill_null",
         "tree",  # the expression as the registry has it
     ),
     Kind.FEATURE_SERVICE: (
