@@ -17,6 +17,7 @@ from e2e_ml.desktop.tour.callout import MARGIN, Callout, place
 from e2e_ml.desktop.tour.guide import guide
 from e2e_ml.desktop.tour.player import Player, TourError
 from e2e_ml.desktop.tour.story import (
+    Enlarge,
     Expectation,
     ExplorerShows,
     FocusIs,
@@ -45,6 +46,7 @@ FIRST = Step(
     focus=VIEW,
 )  # fmt: skip
 LINEAGE = Step("second", "Its lineage", "Drawn.", "lineage", "Features", (LineageDraws((GUSTY, SERVICE)),), focus=GUSTY)
+LARGE = replace(LINEAGE, name="large", act=Enlarge())
 CLICK = Step(
     "third", "A click", "In the page.", "festaf", "Features", (FocusIs(FREEZING), ExplorerShows(FREEZING)),
     focus=VIEW, act=Follow("festaf", "/features/is_freezing"),
@@ -78,9 +80,9 @@ def played(qtbot: QtBot, workbench: Workbench, steps: list[Step], folder: Path) 
 
 def test_a_tour_that_is_seen_is_pictured(qtbot: QtBot, workbench: Workbench, tmp_path: Path) -> None:
     folder = tmp_path / "out"
-    assert played(qtbot, workbench, [FIRST, LINEAGE, CLICK, PALETTE], folder) is None
+    assert played(qtbot, workbench, [FIRST, LINEAGE, LARGE, CLICK, PALETTE], folder) is None
     names = sorted(p.name for p in folder.iterdir())
-    assert names == ["01-first.png", "02-second.png", "03-third.png", "04-fourth.png", "index.html"]
+    assert names == ["01-first.png", "02-second.png", "03-large.png", "04-third.png", "05-fourth.png", "index.html"]
     assert all((folder / name).read_bytes().startswith(b"\x89PNG") for name in names[:-1])
 
 

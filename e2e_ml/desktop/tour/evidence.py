@@ -58,7 +58,8 @@ def _in_panels(window: Window, focus: Focus, expectation: Expectation) -> Missin
             explorer = window.explorer
             return [] if explorer.isVisible() and explorer.selected() == ref else [f"{ref} in the explorer"]
         case LineageDraws(wanted):
-            drawn = window.inspector.lineage.shown.keys if window.inspector.lineage.isVisible() else ()
+            views = (window.lineage.view, window.inspector.lineage)
+            drawn = next((view.shown.keys for view in views if view.isVisible()), ())
             return [f"{ref} in the lineage" for ref in wanted if ref not in drawn]
         case PaletteOffers(ref):
             offered = [entry.target for entry in window.palette_box.shown] if window.palette_box.isVisible() else []

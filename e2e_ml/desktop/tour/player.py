@@ -18,7 +18,7 @@ from PySide6.QtWidgets import QWidget
 
 from e2e_ml.desktop.tour import evidence, gallery, pointer
 from e2e_ml.desktop.tour.callout import Callout
-from e2e_ml.desktop.tour.story import Follow, Search, Step
+from e2e_ml.desktop.tour.story import Enlarge, Follow, Search, Step
 from e2e_ml.desktop.workbench import Workbench
 
 ORIGIN = "tour"
@@ -87,6 +87,8 @@ class Player(QObject):
         self._question += 1
         self._asked = None
         self._window.palette_box.hide()
+        if self._window.lineage.isVisible():
+            self._window.toggle_lineage()
         self._window.show_stage(step.stage)
         if step.focus is not None:
             self._workbench.focus.set(step.focus, ORIGIN)
@@ -129,6 +131,9 @@ class Player(QObject):
                 pointer.click_link(view, ends_with, lambda found: self._did(number, found, f"a link to {ends_with}"))
             case Search(text):
                 self._window.palette_box.open(text)
+                self._did(number, True, "")
+            case Enlarge():
+                self._window.toggle_lineage()
                 self._did(number, True, "")
             case None:
                 self._did(number, True, "")
@@ -184,6 +189,9 @@ class Player(QObject):
     def _anchor(self) -> QRect:
         """Where what the step talks about stands, in the window's coordinates."""
         window = self._window
+        if self.step.beside == "lineage" and window.lineage.isVisible():
+            # The drawing fills the middle; its lower corner has nothing drawn in it.
+            return QRect(window.lineage.mapTo(window, window.lineage.rect().topLeft()), window.lineage.size())
         parts: dict[str, QWidget] = {
             "explorer": window.explorer,
             "inspector": window.inspector,

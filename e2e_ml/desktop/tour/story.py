@@ -75,6 +75,11 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
+class Enlarge:
+    """Show the lineage large, in the middle of the window."""
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     name: str  # of its picture: letters, digits and dashes
     title: str
@@ -83,7 +88,7 @@ class Step:
     stage: str
     expects: tuple[Expectation, ...]
     focus: Ref | None = None
-    act: Follow | Search | None = None
+    act: Follow | Search | Enlarge | None = None
 
 
 class NotReadyError(Exception):
@@ -194,12 +199,13 @@ def tell(graph: Graph) -> list[Step]:
         Step(
             "lineage",
             "Which models break if it changes",
-            "The lineage runs from the source to the model versions. Every link says why we believe it; each name "
-            "can be clicked.",
+            "The lineage runs from the source and its DAG to the model versions. Every link says why we believe it; "
+            "each name can be clicked.",
             "lineage",
             "Features",
-            (LineageDraws((feature, cast.service, cast.champion.ref)), ExplorerShows(feature)),
+            (LineageDraws((cast.source, cast.dag, feature, cast.service, cast.champion.ref)), ExplorerShows(feature)),
             focus=feature,
+            act=Enlarge(),
         ),
         Step(
             "both-ways",
