@@ -5,6 +5,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+# The machine's own certificates, as pip uses them: many companies read their traffic with an authority of their own.
+export UV_SYSTEM_CERTS=${UV_SYSTEM_CERTS:-1}
+
 LOCK=packaging/requirements.lock
 STAMP=.venv/.lock-sha256
 say() { printf '\033[1m==>\033[0m %s\n' "$*"; }
