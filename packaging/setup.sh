@@ -15,7 +15,7 @@ fail() { printf '\033[31merror:\033[0m %s\n' "$*" >&2; exit 1; }
 
 # --- 1. system libraries: what QtWebEngine needs on a machine without a desktop, fonts, and a virtual display --------
 PACKAGES=(
-  libegl1 libgl1 libnss3 libxkbcommon0 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1
+  libglib2.0-0 libegl1 libgl1 libnss3 libxkbcommon0 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 libxcb-image0 libxcb-keysyms1
   libxcb-randr0 libxcb-render-util0 libxcb-shape0 libxcb-xinerama0 libxcb-xkb1 libdbus-1-3 libasound2 libxcomposite1
   libxdamage1 libxrandr2 libxtst6 libfontconfig1 fonts-inter fonts-dejavu-core
 )

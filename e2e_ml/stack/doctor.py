@@ -23,7 +23,8 @@ _ATTACHED_ANSWER_SECONDS = 12.0
 _PACKAGES = (("PySide6", "window", "desktop"), ("airflow", "Airflow", "local"), ("mlflow", "MLflow", "local"))
 
 # What QtWebEngine and the xcb platform load, and the Debian package that brings it.
-_LIBRARIES: Mapping[str, str] = {
+LIBRARIES: Mapping[str, str] = {
+    "libglib-2.0.so.0": "libglib2.0-0",
     "libEGL.so.1": "libegl1",
     "libGL.so.1": "libgl1",
     "libnss3.so": "libnss3",
@@ -86,7 +87,7 @@ def _packages() -> Iterator[Finding]:
 
 
 def _libraries() -> Finding:
-    missing = [package for library, package in _LIBRARIES.items() if not _loads(library)]
+    missing = [package for library, package in LIBRARIES.items() if not _loads(library)]
     if not missing:
         return Finding(True, "system libraries", "all that the window needs are there")
     return Finding(
