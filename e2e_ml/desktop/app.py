@@ -146,4 +146,6 @@ def run(
     with ended_by_signals(workbench.window.close):
         code = application.exec()
     workbench.dispose()
+    # The engine draws in threads of its own: they end before the display does, which may be a virtual one of ours.
+    application.shutdown()
     return code

@@ -253,7 +253,7 @@ def _guide(workbench: Workbench, pictures: Path | None, end: End, *, theme: str 
     """Play the tour. With pictures the window closes after it; without, the person takes it, and the window stays."""
     from e2e_ml.desktop.tour import guide
 
-    if theme != "system":
+    if theme != "system" or pictures is not None:  # pictures are as asked, not as somebody left the window
         workbench.window.use_theme(theme)
     if pictures is None:
         guide.guide(workbench)
