@@ -81,7 +81,7 @@ def train(kind: models.Kind, path: Path, dag_run_id: str) -> Version:
         source=logged.model_uri,
         run_id=run.info.run_id,
         tags={_DAG_RUN: dag_run_id, _KIND: kind.name, "feast.feature_service": data.of.service},
-        description=f"{kind.title}. AUC {fitted.metrics[METRIC]:.3f} on flights that it had not seen.",
+        description=f"{kind.title}. AUC {fitted.metrics[METRIC]:.3f} on flights that it was not trained on.",
         model_id=logged.model_id,
     )
     return Version(kind.name, str(version.version), run.info.run_id, fitted.metrics[METRIC])
