@@ -6,13 +6,21 @@ Nothing here computes. `schema_version` changes when a reader of the old form wo
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-SCHEMA_VERSION = 1
+from e2e_ml.festaf import dtypes
 
-DataType = Literal["bool", "int32", "int64", "float32", "float64", "string", "date", "timestamp"]
+SCHEMA_VERSION = 2
+
+
+def _known(dtype: str) -> str:
+    dtypes.parse(dtype)
+    return dtype
+
+
+DataType = Annotated[dtypes.DataType, AfterValidator(_known)]
 
 
 class Record(BaseModel):
@@ -25,12 +33,18 @@ class Owner(Record):
 
 
 class Source(Record):
-    """Where a view's rows come from. `uri` is relative to the project folder unless it names a scheme."""
+    """Where a view's rows come from.
+
+    `uri` is, by format: for files a path relative to the project folder, or with a scheme; for `sql` the table or the
+    query, read through `connection`; for `http` the address of JSON, CSV or Parquet; for `push` the stream's name,
+    "" where rows come by `push` alone.
+    """
 
     name: str
-    format: Literal["csv", "parquet", "delta"]
+    format: Literal["csv", "parquet", "delta", "sql", "http", "push"]
     uri: str
     timezone: str | None = None  # the zone of naive times in it; None: naive times are refused
+    connection: str | None = None  # a name in the project's festaf.yaml: addresses and credentials stay out of here
 
 
 class TaskRef(Record):
@@ -47,16 +61,29 @@ class Constraint(Record):
     # `accepted_values` holds a list; `required` holds nothing; the bounds hold a number, both ends in.
 
 
+class Learned(Record):
+    """The parameters of a scaled feature, learned on a training set: `mean` and `std`, or `min` and `max`."""
+
+    parameters: dict[str, float]
+    rows: int  # that they were learned on
+    at: datetime
+
+
 class Feature(Record):
     name: str
     dtype: DataType
     description: str = ""
     expression: dict[str, Any] | None = None  # the expression tree; None: a column of the source as it is
     code: str | None = None  # the expression as readable Python, for people
-    inputs: tuple[str, ...] = ()  # the columns and features of the same view that the expression reads
+    sql: str | None = None  # the same as SQL
+    # The columns and features that the expression reads; one of another view by its full name, "plane.seats".
+    inputs: tuple[str, ...] = ()
     fill_null: Any = None
     constraints: tuple[Constraint, ...] = ()
+    learned: Learned | None = None  # None where nothing is scaled, or nothing was learned yet
     tags: tuple[str, ...] = ()
+    deprecated: str | None = None  # why, and what to use instead
+    renamed_from: str | None = None
     first_seen: datetime  # when it was first applied; kept over later applies
     changed_at: datetime  # when its definition last changed
     hidden: bool = False  # an intermediate expression without a name of its own
@@ -70,12 +97,46 @@ class Key(Record):
     description: str = ""
 
 
-class FeatureView(Record):
+class View(Record):
+    """What feature views and on-demand views have in common: features, and who answers for them."""
+
     name: str
     description: str = ""
     purpose: str = ""
     owner: Owner | None = None
+    features: tuple[Feature, ...]
+    tags: tuple[str, ...] = ()
+    deprecated: str | None = None
+    renamed_from: str | None = None
+    module: str = ""  # the module it was defined in, for people; never imported to use the store
+    first_seen: datetime
+    changed_at: datetime
+    version: int = 1  # counts the changes of this view's definition
+
+    def feature(self, name: str) -> Feature:
+        """The feature called `name`. Raises KeyError."""
+        for feature in self.features:
+            if feature.name == name:
+                return feature
+        raise KeyError(f"{self.name}.{name}")
+
+    def has(self, name: str) -> bool:
+        return any(f.name == name for f in self.features)
+
+
+class OnDemandView(View):
+    """Features computed when they are asked for, from what the request brings and from features of other views.
+
+    Expressions call a feature of another view by its full name: `hourly_weather.is_freezing`. Without `request` it
+    combines features of several views. Its keys are those of the views that it reads.
+    """
+
+    request: tuple[Key, ...] = ()
+
+
+class FeatureView(View):
     source: Source
+    source_columns: dict[str, str] = Field(default_factory=dict)  # what the source calls columns otherwise, by name
     entities: tuple[Key, ...]
     event_time: str | None = None  # the column; None: a view without timestamps
     event_time_description: str = ""
@@ -85,23 +146,6 @@ class FeatureView(Record):
     start: datetime | None = None  # the start of its first data interval
     end: datetime | None = None  # the end of its last one; None: it goes on
     produced_by: TaskRef | None = None
-    features: tuple[Feature, ...]
-    tags: tuple[str, ...] = ()
-    module: str = ""  # the module it was defined in, for people; never imported to use the store
-    first_seen: datetime
-    changed_at: datetime
-    version: int = 1  # counts the changes of this view's definition
-
-    def feature(self, name: str) -> Feature:
-        """The feature called `name`. Raises KeyError."""
-        return next(f for f in self.features if f.name == name) if self.has(name) else _missing(self.name, name)
-
-    def has(self, name: str) -> bool:
-        return any(f.name == name for f in self.features)
-
-
-def _missing(view: str, name: str) -> Feature:
-    raise KeyError(f"{view}.{name}")
 
 
 class Target(Record):
@@ -120,16 +164,21 @@ class FeatureService(Record):
     features: tuple[str, ...]  # full names, "hourly_weather.temp", in order
     target: Target | None = None
     tags: tuple[str, ...] = ()
+    deprecated: str | None = None
+    renamed_from: str | None = None
     first_seen: datetime
     changed_at: datetime
     version: int = 1
 
 
+RecordKind = Literal["feature view", "on-demand view", "feature", "feature service"]
+
+
 class Change(Record):
     """One line of a plan and of the history."""
 
-    action: Literal["add", "change", "remove"]
-    kind: Literal["feature view", "feature", "feature service"]
+    action: Literal["add", "change", "rename", "remove"]
+    kind: RecordKind
     name: str  # full name
     details: tuple[str, ...] = ()  # "expression: temp <= 32 -> temp <= 30"
     impact: tuple[str, ...] = ()  # full names of services (and features) that stand on it
@@ -150,12 +199,17 @@ class Registry(Record):
     project: str
     version: int = 0  # counts applies; a writer that read an older one is refused
     views: tuple[FeatureView, ...] = ()
+    on_demand: tuple[OnDemandView, ...] = ()
     services: tuple[FeatureService, ...] = ()
     history: tuple[Applied, ...] = ()
 
     def view(self, name: str) -> FeatureView | None:
         """The view called `name`, if there is one."""
         return next((view for view in self.views if view.name == name), None)
+
+    def any_view(self, name: str) -> View | None:
+        """The feature view or on-demand view called `name`, if there is one."""
+        return self.view(name) or next((view for view in self.on_demand if view.name == name), None)
 
     def service(self, name: str) -> FeatureService | None:
         """The service called `name`, if there is one."""
@@ -177,7 +231,7 @@ class Explanation(Record):
     """The five answers about a feature or a view."""
 
     name: str  # full name
-    kind: Literal["feature view", "feature", "feature service"]
+    kind: RecordKind
     dtype: DataType | None = None
     # who
     owner: Owner | None = None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from e2e_ml.festaf.expression.tree import (
     AGGREGATES,
-    DATA_TYPES,
     MAX_DEPTH,
     Aggregate,
     Apply,
@@ -30,7 +29,6 @@ from e2e_ml.festaf.expression.tree import (
 
 __all__ = [
     "AGGREGATES",
-    "DATA_TYPES",
     "MAX_DEPTH",
     "Aggregate",
     "Apply",

@@ -36,8 +36,8 @@ def _print(expression: Expression) -> tuple[str, int]:
             return print_value(value), _UNARY if negative else _ATOM
         case Cast(arg, dtype):
             return f"{_receiver(arg)}.cast(fs.{_CLASS_NAMES[dtype]})", _ATOM
-        case Window(arg, aggregate, width):
-            return f"{_receiver(arg)}.{aggregate}().over({print_value(width)})", _ATOM
+        case Window():
+            return f"{_receiver(expression.arg)}.{_aggregation(expression)}", _ATOM
         case Apply(op, args):
             operation = OPERATIONS[op]
             if operation.form == "infix":
@@ -53,6 +53,14 @@ def _print(expression: Expression) -> tuple[str, int]:
             rest = [_print(arg)[0] for arg in args[1:]]
             given = f"[{', '.join(rest)}]" if operation.most is None else ", ".join(rest)
             return f"{_receiver(args[0])}.{operation.symbol}({given})", _ATOM
+
+
+def _aggregation(window: Window) -> str:
+    over = [print_value(window.width)] if window.width is not None else []
+    over += [f"rows={window.rows}"] if window.rows is not None else []
+    over += [f"by=[{', '.join(window.by)}]"] if window.by else []
+    quantile = "" if window.quantile is None else print_value(window.quantile)
+    return f"{window.aggregate}({quantile}).over({', '.join(over)})"
 
 
 def _within(expression: Expression, least: int) -> str:

@@ -3,7 +3,7 @@
     for step in steps(view):          # after the source's columns were read, cast and their nulls filled
         match step:
             case RowStep():    frame = frame.with_columns(to_narwhals(step.expression, types).alias(step.name))
-            case WindowStep(): frame = ...  # the kernel: step.aggregate of step.input over step.width
+            case WindowStep(): frame = ...  # the kernel: step.window.aggregate of the column step.input
 
 A window reads one column, so that a window over an expression, or one inside of an expression, gets steps of its own,
 marked `temporary`: their columns are dropped in the end.
@@ -13,13 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from e2e_ml.festaf import model
 from e2e_ml.festaf.expression.operations import infer
 from e2e_ml.festaf.expression.tree import (
-    Aggregate,
     Apply,
     Cast,
     Column,
@@ -29,7 +27,7 @@ from e2e_ml.festaf.expression.tree import (
     columns,
     from_json,
 )
-from e2e_ml.festaf.model import DataType
+from e2e_ml.festaf.dtypes import DataType
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +51,11 @@ class RowStep:
 
 @dataclass(frozen=True, slots=True)
 class WindowStep:
-    """An aggregate of the column `input` over the entity's rows in (t - width, t]."""
+    """An aggregate of the column `input`; the rest as in `tree.Window`, whose argument this computes."""
 
     name: str
     input: str
-    aggregate: Aggregate
-    width: timedelta
+    window: Window
     dtype: DataType
     temporary: bool = False
 
@@ -126,7 +123,7 @@ class _Plan:
         if isinstance(expression, Window):
             dtype = infer(expression, self.types)
             read = self._column_of(expression.arg)
-            self.steps.append(WindowStep(name, read, expression.aggregate, expression.width, dtype, temporary))
+            self.steps.append(WindowStep(name, read, expression, dtype, temporary))
         else:
             expression = self._without_windows(expression)
             dtype = infer(expression, self.types)

@@ -16,12 +16,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast, get_args
 from typing import Literal as OneOf
 
-from e2e_ml.festaf.model import DataType
+from e2e_ml.festaf.dtypes import DataType, TypeNameError, parse
 
 Scalar = bool | int | float | str | date | datetime
-Aggregate = OneOf["mean", "count", "sum", "min", "max", "std"]
+Aggregate = OneOf[
+    "count", "sum", "mean", "std", "min", "max", "first", "last", "distinct", "quantile", "time_since_last"
+]
 
-DATA_TYPES: tuple[DataType, ...] = get_args(DataType)
 AGGREGATES: tuple[Aggregate, ...] = get_args(Aggregate)
 
 # Far deeper than a person writes; a tree from a file that goes deeper is refused before Python's own limit is met.
@@ -75,11 +76,19 @@ class Cast:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """An aggregate over the rows of the same entity whose event time lies in (t - width, t]. Nulls are left out."""
+    """An aggregate over rows that a row may see: those of the same entity, or with `by` of the same values there.
+
+    `width`: whose event time lies in (t - width, t]. `rows`: the last so many up to the row itself, in the order of
+    event time, created time and storing. Neither: all up to t; in a view without times, all there are. Nulls are left
+    out (of `rows`, they are counted). `quantile` is linear between the two nearest values.
+    """
 
     arg: Expression
     aggregate: Aggregate
-    width: timedelta
+    width: timedelta | None = None
+    rows: int | None = None
+    by: tuple[str, ...] = ()
+    quantile: float | None = None
 
 
 Expression = Column | Literal | Apply | Cast | Window
@@ -133,7 +142,16 @@ def walk(expression: Expression) -> Iterator[Expression]:
 
 def columns(expression: Expression) -> tuple[str, ...]:
     """The names that it reads, each once, in the order in which they appear."""
-    return tuple(dict.fromkeys(node.name for node in walk(expression) if isinstance(node, Column)))
+    read: list[str] = []
+    for node in walk(expression):
+        match node:
+            case Column(name):
+                read.append(name)
+            case Window(by=by):
+                read += by
+            case _:
+                pass
+    return tuple(dict.fromkeys(read))
 
 
 def is_row_level(expression: Expression) -> bool:
@@ -152,14 +170,23 @@ def to_json(expression: Expression) -> dict[str, Any]:
             return {"op": op, "args": [to_json(arg) for arg in args]}
         case Cast(arg, dtype):
             return {"op": "cast", "dtype": dtype, "args": [to_json(arg)]}
-        case Window(arg, aggregate, width):
-            seconds = width.total_seconds()
-            return {
-                "op": "window",
-                "aggregate": aggregate,
-                "seconds": int(seconds) if seconds.is_integer() else seconds,
-                "args": [to_json(arg)],
-            }
+        case Window():
+            return _window_to_json(expression)
+
+
+def _window_to_json(window: Window) -> dict[str, Any]:
+    """What is not said is left out, so that a reader finds just what matters."""
+    data: dict[str, Any] = {"op": "window", "aggregate": window.aggregate}
+    if window.quantile is not None:
+        data["quantile"] = window.quantile
+    if window.width is not None:
+        seconds = window.width.total_seconds()
+        data["seconds"] = int(seconds) if seconds.is_integer() else seconds
+    if window.rows is not None:
+        data["rows"] = window.rows
+    if window.by:
+        data["by"] = list(window.by)
+    return {**data, "args": [to_json(window.arg)]}
 
 
 def _value_to_json(value: Scalar) -> bool | int | float | str:
@@ -196,12 +223,9 @@ def _read(data: object, depth: int) -> Expression:
             (arg,) = _read_args(fields, depth, count=1)
             return Cast(arg, _data_type(fields["dtype"]))
         case "window":
-            _only(fields, "aggregate", "seconds", "args")
+            _only(fields, "aggregate", "args", optional=("quantile", "seconds", "rows", "by"))
             (arg,) = _read_args(fields, depth, count=1)
-            aggregate = fields["aggregate"]
-            if aggregate not in AGGREGATES:
-                raise ExpressionError(f"A window's aggregate is one of {', '.join(AGGREGATES)}, not {aggregate!r}.")
-            return Window(arg, aggregate, _width(fields["seconds"]))
+            return _read_window(fields, arg)
         case str():
             # The table knows this module's nodes, so it is imported where it is needed.
             from e2e_ml.festaf.expression.operations import check_arity
@@ -214,8 +238,33 @@ def _read(data: object, depth: int) -> Expression:
             raise ExpressionError(f'An expression is an object with the key "op", not {dict(fields)!r}.')
 
 
-def _only(fields: Mapping[str, object], *names: str) -> None:
-    if set(fields) != {"op", *names}:
+def _read_window(fields: Mapping[str, object], arg: Expression) -> Window:
+    aggregate, quantile, rows, by = (fields.get(name) for name in ("aggregate", "quantile", "rows", "by"))
+    if aggregate not in AGGREGATES:
+        raise ExpressionError(f"A window's aggregate is one of {', '.join(AGGREGATES)}, not {aggregate!r}.")
+    if (quantile is not None) != (aggregate == "quantile"):
+        raise ExpressionError('"quantile" stands with the aggregate quantile, and with no other.')
+    if quantile is not None and not (isinstance(quantile, int | float) and 0 <= quantile <= 1):
+        raise ExpressionError(f"A quantile lies between 0 and 1, not at {quantile!r}.")
+    if rows is not None and (not isinstance(rows, int) or isinstance(rows, bool) or rows < 1):
+        raise ExpressionError(f"A window's rows are a number above 0, not {rows!r}.")
+    if rows is not None and "seconds" in fields:
+        raise ExpressionError("A window is so many seconds or so many rows wide, not both.")
+    names = cast("list[object]", by) if isinstance(by, list) else []
+    if by is not None and (not names or not all(isinstance(name, str) and name for name in names)):
+        raise ExpressionError(f"A window goes by named columns, not by {by!r}.")
+    return Window(
+        arg,
+        aggregate,
+        width=_width(fields["seconds"]) if "seconds" in fields else None,
+        rows=rows,
+        by=tuple(map(str, names)),
+        quantile=None if quantile is None else float(quantile),
+    )
+
+
+def _only(fields: Mapping[str, object], *names: str, optional: tuple[str, ...] = ()) -> None:
+    if set(fields) - set(optional) != {"op", *names}:
         given = ", ".join(sorted(set(fields) - {"op"})) or "none"
         raise ExpressionError(f"{fields['op']!r} has exactly the keys {', '.join(names)}; given: {given}.")
 
@@ -228,8 +277,12 @@ def _read_args(fields: Mapping[str, object], depth: int, count: int | None = Non
 
 
 def _data_type(name: object) -> DataType:
-    if name not in DATA_TYPES:
-        raise ExpressionError(f"A type is one of {', '.join(DATA_TYPES)}, not {name!r}.")
+    if not isinstance(name, str):
+        raise ExpressionError(f"A type is named by text, not by {name!r}.")
+    try:
+        parse(name)
+    except TypeNameError as error:
+        raise ExpressionError(str(error)) from None
     return name
 
 

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from e2e_ml.festaf import model
 from e2e_ml.festaf.errors import FeatureStoreError
-from e2e_ml.festaf.expression import AGGREGATES, DATA_TYPES, ExpressionError, columns, from_json
+from e2e_ml.festaf.expression import AGGREGATES, ExpressionError, columns, from_json
 from e2e_ml.festaf.expression.operations import OPERATIONS, infer
 from e2e_ml.festaf.expression.steps import column_types, in_order
 from e2e_ml.festaf.naming import project_name
@@ -269,17 +269,28 @@ def json_schema() -> dict[str, Any]:
                 dtype={"enum": ["bool", "int64", "float64", "string", "date", "timestamp"]},
                 value={"type": ["boolean", "integer", "number", "string"]},
             ),
-            _node("cast", dtype={"enum": list(DATA_TYPES)}, args=_args(1, 1)),
-            _node(
-                "window",
-                aggregate={"enum": list(AGGREGATES)},
-                seconds={"type": "number", "exclusiveMinimum": 0},
-                args=_args(1, 1),
-            ),
+            _node("cast", dtype={"type": "string"}, args=_args(1, 1)),
+            _WINDOW,
             *_applications(),
         ],
     }
     return schema
+
+
+_WINDOW: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "op": {"const": "window"},
+        "aggregate": {"enum": list(AGGREGATES)},
+        "quantile": {"type": "number", "minimum": 0, "maximum": 1},
+        "seconds": {"type": "number", "exclusiveMinimum": 0},
+        "rows": {"type": "integer", "minimum": 1},
+        "by": {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1},
+        "args": {"type": "array", "items": {"$ref": "#/$defs/Expression"}, "minItems": 1, "maxItems": 1},
+    },
+    "required": ["op", "aggregate", "args"],
+    "additionalProperties": False,
+}
 
 
 def _applications() -> Generator[dict[str, Any]]:

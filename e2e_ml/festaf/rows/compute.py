@@ -34,8 +34,8 @@ def lookback(view: FeatureView) -> timedelta:
     reach: dict[str, timedelta] = {}
     for step in steps(view):
         match step:
-            case WindowStep(name=name, input=read, width=width):
-                reach[name] = reach.get(read, timedelta()) + width
+            case WindowStep(name=name, input=read, window=window):
+                reach[name] = reach.get(read, timedelta()) + (window.width or timedelta())
             case RowStep(name=name, expression=expression):
                 reach[name] = max((reach.get(c, timedelta()) for c in columns(expression)), default=timedelta())
     return max(reach.values(), default=timedelta())
@@ -70,7 +70,7 @@ def _apply(view: FeatureView, rows: pl.LazyFrame, todo: Iterable[Step]) -> pl.La
             case WindowStep():
                 if view.event_time is None:
                     raise ExpressionError(f"{view.name}.{step.name} is a window, and the view has no event time.")
-                window = Window(step.name, step.input, step.aggregate, step.width)
+                window = Window(step.name, step.input, step.window.aggregate, step.window.width or timedelta.max)
                 rows = add_windows(rows, [window], keys, view.event_time)
         types[step.name] = step.dtype
     return rows
