@@ -33,6 +33,8 @@ setup: ## system libraries, uv and the locked environment
 lock: ## pin every dependency again, with hashes
 	uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet -o packaging/requirements.lock
+	uv pip compile packaging/feast.in --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" --quiet -o packaging/feast.lock
 
 format: ## let ruff format and mend what it can
 	$(SETUP)
