@@ -55,10 +55,27 @@ class TaskRef(Record):
 
 
 class Constraint(Record):
-    rule: Literal["required", "lower_bound", "upper_bound", "accepted_values"]
-    value: Any = None
+    """A rule for a feature's values, checked on what is stored. A missing value breaks `required` alone.
 
-    # `accepted_values` holds a list; `required` holds nothing; the bounds hold a number, both ends in.
+    `lower_bound` and `upper_bound` hold the least and the greatest value allowed, `above` and `below` the first value
+    that is not; `accepted_values` a list; `min_length` and `max_length` a number of characters, of a list's elements;
+    `matches` a regular expression that the whole text fits (Rust's syntax, RE2's but for a few words); `required` and
+    `unique` hold nothing. Bounds of times are ISO 8601 text, those of durations seconds.
+    """
+
+    rule: Literal[
+        "required",
+        "lower_bound",
+        "upper_bound",
+        "above",
+        "below",
+        "accepted_values",
+        "min_length",
+        "max_length",
+        "matches",
+        "unique",
+    ]
+    value: Any = None
 
 
 class Learned(Record):
@@ -146,6 +163,10 @@ class FeatureView(View):
     start: datetime | None = None  # the start of its first data interval
     end: datetime | None = None  # the end of its last one; None: it goes on
     produced_by: TaskRef | None = None
+    # How long after its interval has ended a row may still come or be corrected: each run looks at the intervals that
+    # ended within it once more, and rewrites those that have changed.
+    lateness_seconds: float | None = None
+    on_broken: Literal["warn", "fail"] = "warn"  # what a broken rule does besides `required`, which always fails
 
 
 class Target(Record):
@@ -225,6 +246,45 @@ class ViewStats(Record):
     rows: int = 0
     newest_event: datetime | None = None
     last_written: datetime | None = None
+
+
+class RuleCount(Record):
+    """How one constraint fared in one written interval."""
+
+    feature: str
+    rule: str
+    value: Any = None
+    checked: int  # rows
+    broken: int
+
+
+class FeatureStats(Record):
+    """One feature in one written interval. Numbers have all five; of a bool `mean` is the share that is true."""
+
+    feature: str
+    missing: int
+    mean: float | None = None
+    std: float | None = None
+    min: float | None = None
+    max: float | None = None
+
+
+class IntervalStats(Record):
+    """One point of a view's trend: what one data interval (or snapshot) held when it was written last.
+
+    `checks` has every constraint, broken or not, and `features` every stored feature; both are empty for intervals
+    that an older festaf wrote. `start` and `end` are None for a snapshot of a view without times.
+    """
+
+    start: datetime | None
+    end: datetime | None
+    rows: int
+    written_at: datetime
+    writes: int = 1  # how often it was written; above one it was run again, or reopened for rows that came late
+    dag_run_id: str | None = None
+    registry_version: int = 0
+    checks: tuple[RuleCount, ...] = ()
+    features: tuple[FeatureStats, ...] = ()
 
 
 class Explanation(Record):

@@ -43,5 +43,17 @@ def rule(constraint: model.Constraint) -> str:
             return f"at least {constraint.value}"
         case "upper_bound":
             return f"at most {constraint.value}"
+        case "above":
+            return f"above {constraint.value}"
+        case "below":
+            return f"below {constraint.value}"
         case "accepted_values":
             return f"one of {', '.join(map(str, constraint.value))}"
+        case "min_length":
+            return f"at least {constraint.value} long"
+        case "max_length":
+            return f"at most {constraint.value} long"
+        case "matches":
+            return f"matches {constraint.value}"
+        case "unique":
+            return "unique"
