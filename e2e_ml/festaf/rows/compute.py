@@ -12,7 +12,7 @@ from e2e_ml.festaf.expression import ExpressionError, columns, from_json, is_row
 from e2e_ml.festaf.expression.compile_narwhals import to_narwhals
 from e2e_ml.festaf.expression.steps import RowStep, Step, WindowStep, column_types, steps
 from e2e_ml.festaf.model import Feature, FeatureView
-from e2e_ml.festaf.rows.sources import POLARS_TYPES
+from e2e_ml.festaf.rows.polars_types import TIMESTAMP, polars_type
 from e2e_ml.festaf.rows.windows import Window, add_windows
 
 
@@ -24,9 +24,9 @@ def stored_features(view: FeatureView) -> tuple[Feature, ...]:
 
 def stored_schema(view: FeatureView) -> dict[str, pl.DataType]:
     """The columns of the view's offline table: keys, event time, created time, features; in order."""
-    times = {name: POLARS_TYPES["timestamp"] for name in (view.event_time, view.created_time) if name}
-    keys = {key.name: POLARS_TYPES[key.dtype] for key in view.entities}
-    return {**keys, **times, **{f.name: POLARS_TYPES[f.dtype] for f in stored_features(view)}}
+    times = {name: TIMESTAMP for name in (view.event_time, view.created_time) if name}
+    keys = {key.name: polars_type(key.dtype) for key in view.entities}
+    return {**keys, **times, **{f.name: polars_type(f.dtype) for f in stored_features(view)}}
 
 
 def lookback(view: FeatureView) -> timedelta:

@@ -15,7 +15,7 @@ from e2e_ml.festaf.model import FeatureView
 from e2e_ml.festaf.rows import pointintime as pit
 from e2e_ml.festaf.rows.compute import compute_on_read
 from e2e_ml.festaf.rows.offline import OfflineStore
-from e2e_ml.festaf.rows.sources import POLARS_TYPES, TIMESTAMP
+from e2e_ml.festaf.rows.polars_types import TIMESTAMP, polars_type
 
 Names = Literal["full", "short"]
 _AT = "__festaf_at"
@@ -136,7 +136,7 @@ def join(
 
 def _of_view(asked: pl.LazyFrame, view: FeatureView, columns: Mapping[str, str], offline: OfflineStore) -> pl.LazyFrame:
     keys = [key.name for key in view.entities]
-    typed = asked.with_columns(pl.col(key.name).cast(POLARS_TYPES[key.dtype]) for key in view.entities)
+    typed = asked.with_columns(pl.col(key.name).cast(polars_type(key.dtype)) for key in view.entities)
     stored = offline.scan(view).with_row_index(pit.STORED)
     if view.event_time is None:
         matches = pit.match_current(typed, stored, keys=keys)

@@ -15,19 +15,9 @@ import polars as pl
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.expression.operations import INTEGERS
 from e2e_ml.festaf.expression.steps import SourceColumn, source_columns
-from e2e_ml.festaf.model import DataType, FeatureView
+from e2e_ml.festaf.model import FeatureView
+from e2e_ml.festaf.rows.polars_types import TIMESTAMP, polars_type
 
-TIMESTAMP = pl.Datetime("us", "UTC")
-POLARS_TYPES: dict[DataType, pl.DataType] = {
-    "bool": pl.Boolean(),
-    "int32": pl.Int32(),
-    "int64": pl.Int64(),
-    "float32": pl.Float32(),
-    "float64": pl.Float64(),
-    "string": pl.String(),
-    "date": pl.Date(),
-    "timestamp": TIMESTAMP,
-}
 _TRUE, _FALSE = ("true", "t", "yes", "1"), ("false", "f", "no", "0")
 _SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _OFFSET = re.compile(r"(Z|[+-]\d\d:?(\d\d)?)$")
@@ -104,7 +94,7 @@ def _schema(view: FeatureView, frame: pl.LazyFrame) -> pl.Schema:
 
 def _typed(view: FeatureView, frame: pl.LazyFrame, column: SourceColumn, found: pl.DataType) -> pl.Expr:
     value = pl.col(column.name)
-    wanted = POLARS_TYPES[column.dtype]
+    wanted = polars_type(column.dtype)
     if column.dtype == "timestamp":
         value = _utc(view, frame, column.name, found)
     elif column.dtype == "bool" and found == pl.String:
