@@ -78,7 +78,9 @@ class FeatureView:
 
     `source` and at least one `fs.Entity` are needed, all else is optional: `owner` (who), `purpose` (why), `schedule`
     (cron or preset: festaf makes the DAG) or `produced_by` (an existing DAG's task does), `start` and `end` (the start
-    of the first data interval and the end of the last one, aware), `ttl` (how long a row counts), `tags`.
+    of the first data interval and the end of the last one, aware), `ttl` (how long a row counts), `lateness` (how long
+    after its interval's end a row may still come or change: runs within it rewrite what has changed), `on_broken` ("warn",
+    or "fail": a run that finds a broken rule writes nothing; a missing `required` value always does), `tags`.
     """
 
     source: ClassVar[Source]
@@ -89,6 +91,8 @@ class FeatureView:
     end: ClassVar[datetime | None] = None
     produced_by: ClassVar[Task | None] = None
     ttl: ClassVar[timedelta | None] = None
+    lateness: ClassVar[timedelta | None] = None
+    on_broken: ClassVar[OneOf["warn", "fail"]] = "warn"
     tags: ClassVar[Sequence[str]] = ()
 
     __record__: ClassVar[model.FeatureView]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from typing import Any, TypeGuard, cast
+from typing import Literal as OneOf
 
 from e2e_ml.festaf import model
 from e2e_ml.festaf.definition.class_body import ClassBody
@@ -32,7 +33,9 @@ from e2e_ml.festaf.naming import snake_case, target_name
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-_VIEW_OPTIONS = ("source", "owner", "purpose", "schedule", "start", "end", "produced_by", "ttl", "tags")
+_VIEW_OPTIONS = (
+    "source", "owner", "purpose", "schedule", "start", "end", "produced_by", "ttl", "lateness", "on_broken", "tags",
+)  # fmt: skip
 _SERVICE_OPTIONS = ("features", "target", "owner", "purpose", "tags")
 
 
@@ -86,6 +89,8 @@ def view_record(view: type[FeatureView]) -> model.FeatureView:
         start=start,
         end=end,
         produced_by=produced_by,
+        lateness_seconds=_lateness(body, event_time),
+        on_broken=_on_broken(body),
         features=tuple(features),
         tags=body.tags(),
         module=view.__module__,
@@ -161,6 +166,24 @@ def _ttl(body: ClassBody, event_time: str | None) -> float | None:
     if event_time is None:
         raise body.error("a time to live needs times, and the view has none.", "ttl")
     return ttl.total_seconds()
+
+
+def _lateness(body: ClassBody, event_time: str | None) -> float | None:
+    lateness = body.get("lateness", timedelta)
+    if lateness is None:
+        return None
+    if lateness <= timedelta():
+        raise body.error(f"rows that are {lateness} late are not late.", "lateness")
+    if event_time is None:
+        raise body.error("late rows need times to be late by, and the view has none.", "lateness")
+    return lateness.total_seconds()
+
+
+def _on_broken(body: ClassBody) -> OneOf["warn", "fail"]:
+    said = body.text("on_broken") or "warn"
+    if said not in ("warn", "fail"):
+        raise body.error(f'{said!r} is no policy: write "warn" or "fail".', "on_broken")
+    return said
 
 
 def _pipeline(body: ClassBody) -> tuple[str | None, model.TaskRef | None]:

@@ -152,6 +152,18 @@ def rule(constraint: Constraint) -> str:
             values: list[Any] = list(constraint.value or [])
             shown = ", ".join(str(value) for value in values[:8])
             return f"is one of {shown}" + (f" and {len(values) - 8} more" if len(values) > 8 else "")
+        case "above":
+            return f"is above {number(constraint.value)}"
+        case "below":
+            return f"is below {number(constraint.value)}"
+        case "min_length":
+            return f"is at least {number(constraint.value)} long"
+        case "max_length":
+            return f"is at most {number(constraint.value)} long"
+        case "matches":
+            return f"matches {constraint.value}"
+        case "unique":
+            return "is unique"
 
 
 def mark(verdict: Freshness) -> str:
