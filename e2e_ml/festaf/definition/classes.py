@@ -79,7 +79,7 @@ class FeatureView:
     `source` and at least one `fs.Entity` are needed, all else is optional: `owner` (who), `purpose` (why), `schedule`
     (cron or preset: festaf makes the DAG) or `produced_by` (an existing DAG's task does), `start` and `end` (the start
     of the first data interval and the end of the last one, aware), `ttl` (how long a row counts), `lateness` (how long
-    after its interval's end a row may still come or change: runs within it rewrite what has changed), `on_broken` ("warn",
+    after its interval's end a row may still come or change: runs within it rewrite what changed), `on_broken` ("warn",
     or "fail": a run that finds a broken rule writes nothing; a missing `required` value always does), `tags`.
     """
 
