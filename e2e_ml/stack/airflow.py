@@ -105,6 +105,7 @@ class AirflowRecipe:
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
             "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self._passwords),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{quote(str(self._database))}",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONNECT_ARGS": "e2e_ml.stack.airflow_database.ARGS",
             "AIRFLOW__API__BASE_URL": self._url,
             "AIRFLOW__API__SECRET_KEY": secrets.password("airflow.api_secret"),
             "AIRFLOW__API_AUTH__JWT_SECRET": secrets.password("airflow.jwt_secret"),
