@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from e2e_ml.festaf.definition.classes import FeatureService, FeatureView, Owner, Source, Task, csv, delta, parquet
 from e2e_ml.festaf.definition.columns import Column
+from e2e_ml.festaf.definition.escape import python
 from e2e_ml.festaf.definition.places import DefinitionError
 from e2e_ml.festaf.definition.roles import CreatedTime, Entity, EventTime
 from e2e_ml.festaf.definition.types import Bool, Date, Float32, Float64, Int32, Int64, String, Timestamp
@@ -43,6 +44,7 @@ __all__ = [
     "csv",
     "delta",
     "parquet",
+    "python",
 ]
 
 

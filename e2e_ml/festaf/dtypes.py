@@ -32,6 +32,7 @@ FLOATS: frozenset[DataType] = frozenset({"float32", "float64"})
 NUMBERS = INTEGERS | FLOATS  # and the decimals: see `is_number`
 TEXTS: frozenset[DataType] = frozenset({"string", "category"})
 TIMES: frozenset[DataType] = frozenset({"date", "timestamp"})
+KEYS = INTEGERS | TEXTS | TIMES | {"bool", "duration"}  # and the decimals: see `is_key`
 
 MAX_PRECISION = 38
 
@@ -129,6 +130,11 @@ def kind(dtype: DataType) -> str:
 
 def is_number(dtype: DataType) -> bool:
     return dtype in NUMBERS or kind(dtype) == "decimal"
+
+
+def is_key(dtype: DataType) -> bool:
+    """Whether values of the type are compared exactly, so that rows can be told apart by them."""
+    return dtype in KEYS or kind(dtype) == "decimal"
 
 
 def is_valid(dtype: DataType) -> bool:

@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
 from e2e_ml.festaf import model
+from e2e_ml.festaf.definition.aggregation import Aggregation
 from e2e_ml.festaf.definition.classes import Owner
-from e2e_ml.festaf.definition.columns import Aggregation, Column
+from e2e_ml.festaf.definition.columns import Column
 from e2e_ml.festaf.definition.places import DefinitionError, here
 from e2e_ml.festaf.naming import snake_case
 
@@ -42,7 +43,7 @@ class ClassBody:
         """The columns of the body, by name. Raises DefinitionError for what has no meaning there."""
         for name, value in list(self._class.__dict__.items()):
             if isinstance(value, Aggregation):
-                raise self.error(f"{value.aggregate}() needs the width of its window: .over(timedelta(...)).", name)
+                raise self.error(f"{value.aggregate}() needs its window: .over(timedelta(...)).", name)
             if name.startswith("_") or (name in self._options and not self._misplaced(name, value)):
                 continue
             if not isinstance(value, Column):

@@ -1,27 +1,29 @@
 """What stands in the body of a feature view: columns, and what is computed from them. `types` gives them their types.
 
-A column does not know its name while the class body runs, so that an expression refers to column objects;
-`definition_of` puts the names in when the class is complete. Every method gives a new object and changes none.
+A column does not know its name while the class body runs, so that an expression refers to column objects; `reading`
+puts the names in when the class is complete. Every method gives a new object and changes none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn, Self, TypeVar
 from typing import Literal as OneOf
 
+from e2e_ml.festaf import dtypes
 from e2e_ml.festaf import expression as ex
 from e2e_ml.festaf.definition.places import DefinitionError, Place, here, refuse
-from e2e_ml.festaf.expression.operations import apply_type, cast_type, window_type
-from e2e_ml.festaf.model import Constraint, DataType
+from e2e_ml.festaf.dtypes import DataType
+from e2e_ml.festaf.expression.operations import OPERATIONS, apply_type, cast_type
+from e2e_ml.festaf.model import Constraint
 
 if TYPE_CHECKING:
-    from e2e_ml.festaf.definition.types import Bool, Int64
+    from e2e_ml.festaf.definition.aggregation import Aggregation
+    from e2e_ml.festaf.definition.types import Bool, Duration, Int64
 
-Role = OneOf["entity", "event time", "created time"]
+Role = OneOf["entity", "event time", "created time", "request"]
 C = TypeVar("C", bound="Column")
 
 
@@ -40,7 +42,28 @@ class Tag:
     names: tuple[str, ...]
 
 
-Remark = Describe | Tag | Constraint | Role
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What the source calls it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RenamedFrom:
+    """What it was called when it was last applied."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deprecated:
+    """Why it is to be used no more, and what instead."""
+
+    why: str
+
+
+Remark = Describe | Tag | Constraint | Named | RenamedFrom | Deprecated | Role
 Note = Fill | Remark
 
 
@@ -54,27 +77,39 @@ class Origin:
     build: Callable[..., ex.Expression] | None = None
     operands: tuple[Column | ex.Literal, ...] = ()
     note: Note | None = None
+    outermost: bool = False  # nothing is computed from it
     view: type | None = None
     name: str | None = None
 
 
 class Column:
-    """A column of the source, or what is computed from columns. Its subclasses, the types, hold the operations."""
+    """A column of the source, or what is computed from columns. Its subclasses, the types, hold the operations.
 
-    dtype: ClassVar[DataType]
-    classes: ClassVar[dict[DataType, type[Column]]] = {}
+    `kind` is the word before the parenthesis in the type's name, the same for all columns of a class; `dtype` is the
+    whole of it: `decimal(12, 2)`.
+    """
 
-    __slots__ = ("_origin",)
+    kind: ClassVar[str] = ""
+    classes: ClassVar[dict[str, type[Column]]] = {}  # by kind
+
+    dtype: DataType
+    _origin: Origin
+
+    __slots__ = ("_origin", "dtype")
 
     def __init__(self) -> None:
-        if type(self) not in self.classes.values():
+        if type(self) is not self.classes.get(self.kind):
             raise refuse(f"{type(self).__name__} is a family of types: write one of {_names(self.classes.values())}.")
+        self._declare(self.kind)
+
+    def _declare(self, dtype: DataType) -> None:
+        self.dtype = dtype
         self._origin = Origin(here())
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        if "dtype" in cls.__dict__:
-            Column.classes[cls.dtype] = cls
+        if "kind" in cls.__dict__:
+            Column.classes[cls.kind] = cls
 
     # --- what every type has ---
 
@@ -85,6 +120,22 @@ class Column:
     def tags(self, *names: str) -> Self:
         """Words to find it by."""
         return noted(self, Tag(names))
+
+    def named(self, text: str) -> Self:
+        """What the source calls it, where that differs or is no name in Python: `.named("Air Temp (F)")`."""
+        return noted(self, Named(_word("named", text)))
+
+    def renamed_from(self, name: str) -> Self:
+        """What it was called until now, so that its history and its values go on under the new name."""
+        return noted(self, RenamedFrom(_word("renamed_from", name)))
+
+    def deprecated(self, why: str) -> Self:
+        """Still there, to be used no more: say what to use instead, as in `.deprecated("use wind_mean_6h")`."""
+        return noted(self, Deprecated(" ".join(_word("deprecated", why).split())))
+
+    def request(self) -> Self:
+        """In an on-demand view: a value that comes with the request."""
+        return noted(self, "request")
 
     def required(self) -> Self:
         """A missing value breaks the contract; `validate` reports it."""
@@ -100,7 +151,20 @@ class Column:
 
     def count(self) -> Aggregation[Int64]:
         """How many values that are not missing: `.count().over(timedelta(days=1))`."""
-        return Aggregation(self, "count")
+        return aggregated(self, "count")
+
+    def first(self) -> Aggregation[Self]:
+        """The first value that is not missing, by event time, created time and the order of storing."""
+        return aggregated(self, "first")
+
+    def last(self) -> Aggregation[Self]:
+        """The last value that is not missing, by event time, created time and the order of storing."""
+        return aggregated(self, "last")
+
+    def time_since_last(self) -> Aggregation[Duration]:
+        """How long ago, seen from the row's time, the newest row strictly before it had a value; for a Bool: was true.
+        Missing where there was none."""
+        return aggregated(self, "time_since_last")
 
     # --- what it must not be ---
 
@@ -139,7 +203,7 @@ def _refused(symbol: str) -> Callable[..., NoReturn]:
     return operator
 
 
-_OPERATORS = {
+OPERATORS = {
     "+": ("__add__", "__radd__"), "-": ("__sub__", "__rsub__"), "*": ("__mul__", "__rmul__"),
     "/": ("__truediv__", "__rtruediv__"), "//": ("__floordiv__", "__rfloordiv__"), "%": ("__mod__", "__rmod__"),
     "**": ("__pow__", "__rpow__"), "@": ("__matmul__", "__rmatmul__"), "&": ("__and__", "__rand__"),
@@ -147,7 +211,7 @@ _OPERATORS = {
     ">=": ("__ge__",), "-x": ("__neg__",), "~": ("__invert__",),
 }  # fmt: skip
 
-for _symbol, _methods in _OPERATORS.items():
+for _symbol, _methods in OPERATORS.items():
     for _method in _methods:
         setattr(Column, _method, _refused(_symbol.removesuffix("x")))
 
@@ -182,9 +246,17 @@ def constant(value: object) -> ex.Literal:
         raise refuse(str(error)) from None
 
 
+def _word(method: str, text: object) -> str:
+    if not isinstance(text, str) or not text.strip():
+        raise refuse(f"{method} takes a text, not {text!r}.")
+    return text
+
+
 def _operand(value: object) -> Column | ex.Literal:
+    from e2e_ml.festaf.definition.aggregation import Aggregation
+
     if isinstance(value, Aggregation):
-        raise refuse(f"{value.aggregate}() needs the width of its window: .over(timedelta(...)).")
+        raise refuse(f"{value.aggregate}() needs its window: .over(timedelta(...)).")
     return value if isinstance(value, Column) else constant(value)
 
 
@@ -196,12 +268,22 @@ def make(op: str, *values: object) -> Any:
         given = apply_type(op, shapes, [o.dtype for o in operands])
     except ex.ExpressionError as error:
         raise refuse(str(error)) from None
-    return computed(Column.classes[given], lambda *args: ex.Apply(op, args), *operands)
+    result = computed(given, lambda *args: ex.Apply(op, args), *operands)
+    origin_of(result).outermost = OPERATIONS[op].outermost
+    return result
 
 
-def computed(type_: type[C], build: Callable[..., ex.Expression], *operands: Column | ex.Literal) -> C:
+def column_of(dtype: DataType) -> Any:
+    """A column of the type of this name."""
+    type_ = Column.classes[dtypes.kind(dtype)]
+    result = type_.__new__(type_)
+    result._declare(dtype)  # pyright: ignore[reportPrivateUsage]
+    return result
+
+
+def computed(dtype: DataType, build: Callable[..., ex.Expression], *operands: Column | ex.Literal) -> Any:
     """A column of this type whose expression is built from those of its operands."""
-    result = type_()
+    result = column_of(dtype)
     origin = origin_of(result)
     origin.build, origin.operands = build, operands
     return result
@@ -209,57 +291,37 @@ def computed(type_: type[C], build: Callable[..., ex.Expression], *operands: Col
 
 def noted(column: C, note: Note) -> C:
     """A copy of the column with something said about it."""
-    result = computed(type(column), _same, column)
+    result = computed(column.dtype, _same, column)
     origin_of(result).note = note
     return result
 
 
-def cast(column: Column, type_: type[C]) -> C:
+def dtype_of(wanted: type[Column] | Column) -> DataType:
+    """The type that a person names: `fs.Int32`, or `fs.Decimal(12, 2)`. Raises DefinitionError."""
+    if isinstance(wanted, Column):
+        return wanted.dtype
+    if not isinstance(wanted, type) or not issubclass(wanted, Column):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise refuse(f"a type is named as fs.Int32 or fs.Decimal(12, 2), not {wanted!r}.")
+    if not dtypes.is_valid(wanted.kind):
+        raise refuse(f"{wanted.__name__} alone is no type. Say of what: fs.Decimal(12, 2), fs.List(fs.Int64()).")
+    return wanted.kind
+
+
+def cast(column: Column, wanted: type[C] | C) -> C:
     """The column converted. Raises DefinitionError where the conversion is not offered."""
+    dtype = dtype_of(wanted)
     try:
-        cast_type(column.dtype, type_.dtype)
+        cast_type(column.dtype, dtype)
     except ex.ExpressionError as error:
         raise refuse(str(error)) from None
-    return computed(type_, partial(ex.Cast, dtype=type_.dtype), column)
+    return computed(dtype, partial(ex.Cast, dtype=dtype), column)
 
 
-class Aggregation(Generic[C]):
-    """An aggregate that still needs its window: `.over(timedelta(hours=6))`."""
+def aggregated(column: Column, aggregate: ex.Aggregate, quantile: float | None = None) -> Any:
+    """The aggregate of a column, which still needs its window."""
+    from e2e_ml.festaf.definition.aggregation import Aggregation
 
-    __slots__ = ("_column", "aggregate")
-
-    def __init__(self, column: Column, aggregate: ex.Aggregate) -> None:
-        self._column = column
-        self.aggregate: ex.Aggregate = aggregate
-
-    def over(self, width: timedelta) -> C:
-        """Over the rows of the same entity in (t - width, t], where t is the row's own time."""
-        if not isinstance(width, timedelta) or width <= timedelta():  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise refuse(f"A window is a positive timedelta, such as timedelta(hours=6), not {width!r}.")
-        try:
-            dtype = window_type(self.aggregate, self._column.dtype)
-        except ex.ExpressionError as error:
-            raise refuse(str(error)) from None
-        build = partial(ex.Window, aggregate=self.aggregate, width=width)
-        return computed(Column.classes[dtype], build, self._column)  # pyright: ignore[reportReturnType]
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> NoReturn:
-            if name.startswith("_"):
-                raise AttributeError(name)
-            raise UnknownOperationError(f"{self.aggregate}() needs the width of its window before {name}.", here())
-
-
-def _without_window(self: Aggregation[Any], *other: object) -> NoReturn:
-    raise refuse(f"{self.aggregate}() needs the width of its window: .over(timedelta(...)).")
-
-
-for _method in (method for methods in _OPERATORS.values() for method in methods):
-    setattr(Aggregation, _method, _without_window)
-
-
-# --- reading, once the class is complete -------------------------------------------------------------------------
+    return Aggregation[Any](column, aggregate, quantile)
 
 
 def origin_of(column: Column) -> Origin:
@@ -267,86 +329,7 @@ def origin_of(column: Column) -> Origin:
     return column._origin  # pyright: ignore[reportPrivateUsage]
 
 
-def claim(column: Column, view: type, name: str) -> None:
-    """Give the column its name. Raises DefinitionError when it has one already."""
-    origin = origin_of(column)
-    if origin.view is not None:
-        raise DefinitionError(
-            f"it is the same column as {full_name(column)}; a column has one name.", origin.place, name
-        )
-    origin.view, origin.name = view, name
-
-
 def full_name(column: Column) -> str:
     """`HourlyWeather.temp`, for messages."""
     origin = origin_of(column)
     return f"{origin.view.__name__}.{origin.name}" if origin.view else "an expression without a name"
-
-
-def leaves(column: Column) -> Iterator[Column]:
-    """The named columns that an expression without a name stands on; the column itself when it has one."""
-    if origin_of(column).view:
-        yield column
-        return
-    for operand in origin_of(column).operands:
-        if isinstance(operand, Column):
-            yield from leaves(operand)
-
-
-@dataclass(frozen=True, slots=True)
-class Definition:
-    """A member of a view, read: what was remarked about it and, where it is computed, how."""
-
-    remarks: tuple[Remark, ...]
-    expression: ex.Expression | None  # None: a column of the source
-    fill_null: ex.Literal | None = None  # of a column of the source; else it is in the expression
-
-
-def definition_of(column: Column, view: type) -> Definition:
-    """Read a member of `view`, or an expression over its members, once they are claimed. Raises DefinitionError."""
-    remarks: list[Remark] = []
-    fills: list[ex.Literal] = []
-    root = column
-    while (note := origin_of(root).note) is not None and (root is column or not origin_of(root).view):
-        if isinstance(note, Fill):
-            fills.insert(0, note.value)
-        else:
-            remarks.insert(0, note)
-        root = next(o for o in origin_of(root).operands if isinstance(o, Column))
-    origin = origin_of(root)
-    if origin.build is None and (root is column or not origin.view):
-        return Definition(tuple(remarks), None, fills[0] if fills else None)
-    expression = _built(root, view) if root is column else _expression(root, view)
-    for value in fills:
-        expression = ex.Apply("fill_null", (expression, value))
-    return Definition(tuple(remarks), expression)
-
-
-def _expression(column: Column, view: type) -> ex.Expression:
-    """The expression of an operand: its name where it has one."""
-    origin = origin_of(column)
-    if origin.name:
-        if origin.view is not view:
-            raise DefinitionError(
-                f"it reads {full_name(column)}, a column of another view. An expression reads its own view's columns; "
-                "features of several views meet in a feature service."
-            )  # at the reader's place, not at the column's
-        return ex.Column(origin.name)
-    if origin.build is None:
-        raise DefinitionError(
-            f"it reads a {type(column).__name__}() that has no name. Give that column a line of its own.", origin.place
-        )
-    if origin.note is None:
-        return _built(column, view)
-    if isinstance(origin.note, Fill):
-        return ex.Apply("fill_null", (_built(column, view), origin.note.value))
-    raise DefinitionError(
-        "a part of its expression is described or constrained, but has no name. Give that part a line of its own.",
-        origin.place,
-    )
-
-
-def _built(column: Column, view: type) -> ex.Expression:
-    origin = origin_of(column)
-    build = origin.build or _same
-    return build(*(o if isinstance(o, ex.Literal) else _expression(o, view) for o in origin.operands))

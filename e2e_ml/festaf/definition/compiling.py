@@ -15,18 +15,9 @@ from typing import Literal as OneOf
 from e2e_ml.festaf import model
 from e2e_ml.festaf.definition.class_body import ClassBody
 from e2e_ml.festaf.definition.classes import Definitions, FeatureService, FeatureView, Source, Task
-from e2e_ml.festaf.definition.columns import (
-    Column,
-    Definition,
-    Describe,
-    Tag,
-    claim,
-    definition_of,
-    full_name,
-    leaves,
-    origin_of,
-)
+from e2e_ml.festaf.definition.columns import Column, Describe, Tag, full_name, origin_of
 from e2e_ml.festaf.definition.places import DefinitionError
+from e2e_ml.festaf.definition.reading import Definition, claim, definition_of, leaves
 from e2e_ml.festaf.expression import columns, is_row_level, to_json
 from e2e_ml.festaf.expression.printing import to_python
 from e2e_ml.festaf.naming import snake_case, target_name

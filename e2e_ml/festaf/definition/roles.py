@@ -7,13 +7,14 @@ from typing import TypeVar
 from e2e_ml.festaf.definition.columns import Column, noted
 from e2e_ml.festaf.definition.places import refuse
 from e2e_ml.festaf.definition.types import Timestamp
+from e2e_ml.festaf.dtypes import is_key
 
 C = TypeVar("C", bound=Column)
 
 
 def Entity(column: C) -> C:  # noqa: N802  # it reads as a type in a definition
     """A key column: `origin = fs.Entity(fs.String())`. A row without it is no row."""
-    if not isinstance(column, Column) or column.dtype.startswith("float"):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(column, Column) or not is_key(column.dtype):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise refuse("an entity's key is a column that can be compared exactly, such as fs.Entity(fs.String()).")
     return noted(column, "entity")
 

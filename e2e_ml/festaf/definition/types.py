@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
-from e2e_ml.festaf.definition.columns import Aggregation, Column, Fill, cast, make, noted
+from e2e_ml.festaf.definition.aggregation import Aggregation
+from e2e_ml.festaf.definition.columns import Column, Fill, aggregated, cast, make, noted
 from e2e_ml.festaf.definition.constants import accepted, distinct, fitting, ordered, zone
 from e2e_ml.festaf.expression import to_json
-from e2e_ml.festaf.model import Constraint, DataType
+from e2e_ml.festaf.model import Constraint
 
 OtherT = TypeVar("OtherT")
 ValueT = TypeVar("ValueT")
@@ -91,22 +92,30 @@ class Numeric(Ordered["float | Numeric", float]):
         """The natural logarithm; of zero and below it is missing."""
         return make("log", self)
 
+    def standard_scale(self) -> Float64:
+        """(x - mean) / std, with the mean and the deviation that `store.learn` finds on a training set."""
+        return make("standard_scale", self)
+
+    def min_max_scale(self) -> Float64:
+        """(x - min) / (max - min), with the bounds that `store.learn` finds on a training set."""
+        return make("min_max_scale", self)
+
     def is_in(self, values: Sequence[float]) -> Bool:
         return make("is_in", self, *distinct(values, "is_in"))
 
     def mean(self) -> Aggregation[Float64]:
         """The mean of the values that are not missing: `.mean().over(timedelta(hours=6))`."""
-        return Aggregation(self, "mean")
+        return aggregated(self, "mean")
 
     def std(self) -> Aggregation[Float64]:
         """The sample standard deviation; missing for fewer than two values."""
-        return Aggregation(self, "std")
+        return aggregated(self, "std")
 
     def min(self) -> Aggregation[Self]:
-        return Aggregation(self, "min")
+        return aggregated(self, "min")
 
     def max(self) -> Aggregation[Self]:
-        return Aggregation(self, "max")
+        return aggregated(self, "max")
 
 
 class Integer(Numeric):
@@ -190,7 +199,7 @@ class Integer(Numeric):
 
     def sum(self) -> Aggregation[Int64]:
         """The sum of the values that are not missing; missing where there is none."""
-        return Aggregation(self, "sum")
+        return aggregated(self, "sum")
 
     def cast(self, dtype: type[CastT]) -> CastT:
         """As another type: `.cast(fs.String)`. What the type cannot hold becomes missing."""
@@ -242,7 +251,7 @@ class Floating(Numeric):
 
     def sum(self) -> Aggregation[Float64]:
         """The sum of the values that are not missing; missing where there is none."""
-        return Aggregation(self, "sum")
+        return aggregated(self, "sum")
 
     def cast(self, dtype: type[NumberT]) -> NumberT:
         """As another number: `.cast(fs.Int32)` truncates. What the type cannot hold becomes missing."""
@@ -252,31 +261,31 @@ class Floating(Numeric):
 class Int32(Integer):
     """A whole number of 32 bits."""
 
-    dtype: ClassVar[DataType] = "int32"
+    kind: ClassVar[str] = "int32"
 
 
 class Int64(Integer):
     """A whole number of 64 bits."""
 
-    dtype: ClassVar[DataType] = "int64"
+    kind: ClassVar[str] = "int64"
 
 
 class Float32(Floating):
     """A real number of 32 bits."""
 
-    dtype: ClassVar[DataType] = "float32"
+    kind: ClassVar[str] = "float32"
 
 
 class Float64(Floating):
     """A real number of 64 bits."""
 
-    dtype: ClassVar[DataType] = "float64"
+    kind: ClassVar[str] = "float64"
 
 
 class Bool(Equatable["bool | Bool"]):
     """True, false or missing; `&`, `|` and `~` are and, or and not in three-valued logic."""
 
-    dtype: ClassVar[DataType] = "bool"
+    kind: ClassVar[str] = "bool"
 
     def __and__(self, other: bool | Bool) -> Bool:
         return make("and", self, other)
@@ -309,7 +318,7 @@ class Bool(Equatable["bool | Bool"]):
 class String(Equatable["str | String"]):
     """Text."""
 
-    dtype: ClassVar[DataType] = "string"
+    kind: ClassVar[str] = "string"
 
     def __lt__(self, other: str | String) -> Bool:
         return make("lt", self, other)
@@ -362,7 +371,7 @@ class String(Equatable["str | String"]):
 class Date(Ordered["date | Date", date]):
     """A day."""
 
-    dtype: ClassVar[DataType] = "date"
+    kind: ClassVar[str] = "date"
 
     def year(self) -> Int64:
         return make("year", self)
@@ -385,7 +394,7 @@ class Date(Ordered["date | Date", date]):
 class Timestamp(Ordered["datetime | Timestamp", datetime]):
     """A moment, in UTC. The parts of it are those of the time zone that is asked for."""
 
-    dtype: ClassVar[DataType] = "timestamp"
+    kind: ClassVar[str] = "timestamp"
 
     def year(self, timezone: str = "UTC") -> Int64:
         return make("year", self, *zone(timezone))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from e2e_ml.festaf.expression.operations import FLOATS, INTEGERS, NUMBERS, apply_type, cast_type
-from e2e_ml.festaf.expression.tree import Apply, Cast, Column, Expression, ExpressionError, Literal, Window
+from e2e_ml.festaf.expression.tree import Apply, Cast, Column, Expression, ExpressionError, Literal, Python, Window
 from e2e_ml.festaf.model import DataType
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _compile(expression: Expression, columns: Mapping[str, DataType]) -> _Typed:
             compiled = [_compile(arg, columns) for arg in args]
             dtype = apply_type(op, args, [each.dtype for each in compiled])
             return _Typed(_OPERATIONS[op](compiled).cast(_DTYPES[dtype]), dtype)
-        case Window():
+        case Window() | Python():
             raise ExpressionError("A window is not computed row by row: take it out with `steps` first.")
 
 

@@ -32,6 +32,7 @@ from e2e_ml.festaf.expression.tree import (
     Expression,
     ExpressionError,
     Literal,
+    Python,
     Window,
 )
 from e2e_ml.festaf.model import DataType
@@ -55,6 +56,7 @@ class Operation:
     most: int | None = 2  # None: any number
     constants: bool = False  # operands after the first are constants
     zone: bool = False  # the last operand, where given, names a time zone
+    outermost: bool = False  # nothing is computed from it: see "Scaling"
 
 
 # --- rules for types ---------------------------------------------------------------------------------------------
@@ -162,6 +164,8 @@ OPERATIONS: Mapping[str, Operation] = {
         Operation("date", "method", "date", _day_of, 1, 2, constants=True, zone=True),
         Operation("seconds_since", "method", "seconds_since", _of("timestamp", "float64")),
         Operation("days_since", "method", "days_since", _of("date", "int64")),
+        Operation("standard_scale", "method", "standard_scale", _real, 1, 1, outermost=True),
+        Operation("min_max_scale", "method", "min_max_scale", _real, 1, 1, outermost=True),
     )
 }
 
@@ -225,8 +229,15 @@ def cast_type(given: DataType, wanted: DataType) -> DataType:
 
 def window_type(aggregate: Aggregate, given: DataType) -> DataType:
     """The type of an aggregate. Raises ExpressionError where values of the type cannot be aggregated so."""
-    if aggregate == "count":
-        return "int64"
+    match aggregate:
+        case "count" | "distinct":
+            return "int64"
+        case "first" | "last":
+            return given
+        case "time_since_last":
+            return "duration"
+        case _:
+            pass
     if given not in NUMBERS:
         raise ExpressionError(f"The {aggregate} of {given} has no meaning. Count it, or cast it to a number.")
     match aggregate:
@@ -234,6 +245,8 @@ def window_type(aggregate: Aggregate, given: DataType) -> DataType:
             return "float64"
         case "sum":
             return "int64" if given in INTEGERS else "float64"
+        case "quantile":
+            return "float64"
         case "min" | "max":
             return given
 
@@ -253,3 +266,7 @@ def infer(expression: Expression, columns: Mapping[str, DataType]) -> DataType:
             return cast_type(infer(arg, columns), dtype)
         case Window(arg, aggregate):
             return window_type(aggregate, infer(arg, columns))
+        case Python(dtype=dtype, args=args):
+            for arg in args:
+                infer(arg, columns)
+            return dtype

@@ -5,19 +5,15 @@ from __future__ import annotations
 import json
 from datetime import date, datetime, timedelta
 
+from e2e_ml.festaf.dtypes import DataType, parse
 from e2e_ml.festaf.expression.operations import OPERATIONS
-from e2e_ml.festaf.expression.tree import Apply, Cast, Column, Expression, Literal, Scalar, Window
+from e2e_ml.festaf.expression.tree import Apply, Cast, Column, Expression, Literal, Python, Scalar, Window
 
 # Python's own precedence, loosest first. Comparisons chain in Python, so that their operands must bind more tightly.
 _COMPARISON, _OR, _AND, _SUM, _PRODUCT, _UNARY, _ATOM = range(7)
 _PRECEDENCE = {
     "==": _COMPARISON, "!=": _COMPARISON, "<": _COMPARISON, "<=": _COMPARISON, ">": _COMPARISON, ">=": _COMPARISON,
     "|": _OR, "&": _AND, "+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT, "//": _PRODUCT, "%": _PRODUCT,
-}  # fmt: skip
-
-_CLASS_NAMES = {
-    "bool": "Bool", "int32": "Int32", "int64": "Int64", "float32": "Float32", "float64": "Float64",
-    "string": "String", "date": "Date", "timestamp": "Timestamp",
 }  # fmt: skip
 
 
@@ -35,7 +31,10 @@ def _print(expression: Expression) -> tuple[str, int]:
             negative = isinstance(value, int | float) and str(value).startswith("-")
             return print_value(value), _UNARY if negative else _ATOM
         case Cast(arg, dtype):
-            return f"{_receiver(arg)}.cast(fs.{_CLASS_NAMES[dtype]})", _ATOM
+            return f"{_receiver(arg)}.cast({print_type(dtype)})", _ATOM
+        case Python(module, function, _, dtype, args):
+            given = [f"{module}.{function}", print_type(dtype), *(_print(arg)[0] for arg in args)]
+            return f"fs.python({', '.join(given)})", _ATOM
         case Window():
             return f"{_receiver(expression.arg)}.{_aggregation(expression)}", _ATOM
         case Apply(op, args):
@@ -53,6 +52,24 @@ def _print(expression: Expression) -> tuple[str, int]:
             rest = [_print(arg)[0] for arg in args[1:]]
             given = f"[{', '.join(rest)}]" if operation.most is None else ", ".join(rest)
             return f"{_receiver(args[0])}.{operation.symbol}({given})", _ATOM
+
+
+def print_type(dtype: DataType, *, made: bool = False) -> str:
+    """A type as Python: `fs.Int32`, `fs.Decimal(12, 2)`. `made`: as a column is declared, `fs.Int32()`."""
+    parsed = parse(dtype)
+    name = f"fs.{parsed.kind.capitalize()}"
+    match parsed.kind:
+        case "decimal":
+            return f"{name}({parsed.precision}, {parsed.scale})"
+        case "list":
+            return f"{name}({print_type(parsed.element, made=True)})"
+        case "embedding":
+            return f"{name}({parsed.size})"
+        case "struct":
+            fields = (f"{field}={print_type(of, made=True)}" for field, of in parsed.fields.items())
+            return f"{name}({', '.join(fields)})"
+        case _:
+            return f"{name}()" if made else name
 
 
 def _aggregation(window: Window) -> str:

@@ -1,33 +1,36 @@
-"""A view's computations in the order in which they can be made: row-level ones, and windows on their own.
+"""A view's computations in the order in which they can be made: row-level ones; windows and Python on their own.
 
     for step in steps(view):          # after the source's columns were read, cast and their nulls filled
         match step:
             case RowStep():    frame = frame.with_columns(to_narwhals(step.expression, types).alias(step.name))
             case WindowStep(): frame = ...  # the kernel: step.window.aggregate of the column step.input
+            case PythonStep(): frame = ...  # functions.load(step.node, project) on the columns step.inputs
 
 A window reads one column, so that a window over an expression, or one inside of an expression, gets steps of its own,
-marked `temporary`: their columns are dropped in the end.
+marked `temporary`: their columns are dropped in the end. So does a function in Python inside of an expression.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from e2e_ml.festaf import model
+from e2e_ml.festaf.dtypes import DataType
+from e2e_ml.festaf.expression.json_form import from_json
 from e2e_ml.festaf.expression.operations import infer
+from e2e_ml.festaf.expression.scaling import is_scaled, with_learned
 from e2e_ml.festaf.expression.tree import (
     Apply,
     Cast,
     Column,
     Expression,
     ExpressionError,
+    Python,
     Window,
     columns,
-    from_json,
 )
-from e2e_ml.festaf.dtypes import DataType
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,26 @@ class WindowStep:
     temporary: bool = False
 
 
-Step = RowStep | WindowStep
+@dataclass(frozen=True, slots=True)
+class PythonStep:
+    """A column that the function of `node` makes of the columns `inputs`.
+
+    The function knows each by its own name, without the view's: `temp` for `hourly_weather.temp`.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    node: Python
+    dtype: DataType
+    temporary: bool = False
+
+    @property
+    def argument_names(self) -> tuple[str, ...]:
+        """What the function calls them, in the order of `inputs`."""
+        return tuple(name.rpartition(".")[2] for name in self.inputs)
+
+
+Step = RowStep | WindowStep | PythonStep
 
 
 def source_columns(view: model.FeatureView) -> tuple[SourceColumn, ...]:
@@ -73,9 +95,12 @@ def source_columns(view: model.FeatureView) -> tuple[SourceColumn, ...]:
     )
 
 
-def column_types(view: model.FeatureView) -> dict[str, DataType]:
-    """The type of everything in the view that has a name: source columns and computed features."""
-    types: dict[str, DataType] = {column.name: column.dtype for column in source_columns(view)}
+def column_types(view: model.FeatureView | model.OnDemandView) -> dict[str, DataType]:
+    """The type of everything in the view that has a name: columns of the source or the request, and features."""
+    if isinstance(view, model.OnDemandView):
+        types = {key.name: key.dtype for key in view.request}
+    else:
+        types = {column.name: column.dtype for column in source_columns(view)}
     types.update({f.name: f.dtype for f in view.features})
     return types
 
@@ -99,20 +124,48 @@ def in_order(expressions: Mapping[str, Expression]) -> tuple[str, ...]:
     return tuple(ordered)
 
 
-def steps(view: model.FeatureView) -> tuple[Step, ...]:
+def steps(
+    view: model.FeatureView | model.OnDemandView,
+    names: Iterable[str] | None = None,
+    *,
+    have: Collection[str] = (),
+    others: Mapping[str, DataType] | None = None,
+) -> tuple[Step, ...]:
     """The view's computed features, hidden ones included, in an order in which each can be computed.
 
-    Raises ExpressionError when an expression has no meaning.
+    `names` are the features wanted, which brings those that they read; all but the scaled ones unless said, for these
+    are computed on read. `have` are features that are columns already, such as the stored ones. `others` has the types
+    of other views' features by their full names, for an on-demand view.
+
+    Raises ExpressionError when an expression has no meaning, and for a scaled feature without learned parameters.
     """
-    expressions = {f.name: from_json(f.expression) for f in view.features if f.expression is not None}
-    plan = _Plan(column_types(view))
+    expressions = {
+        f.name: from_json(f.expression) for f in view.features if f.expression is not None and f.name not in have
+    }
+    if names is None:
+        expressions = {name: e for name, e in expressions.items() if not is_scaled(e)}
+    else:
+        expressions = _needed(expressions, names)
+    plan = _Plan({**column_types(view), **(others or {})})
     for name in in_order(expressions):
-        plan.add(name, expressions[name])
+        plan.add(name, with_learned(expressions[name], view, view.feature(name)))
     return tuple(plan.steps)
 
 
+def _needed(expressions: Mapping[str, Expression], names: Iterable[str]) -> dict[str, Expression]:
+    """Those named, and those that they read."""
+    found: dict[str, Expression] = {}
+    waiting = [name for name in names if name in expressions]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found[name] = expressions[name]
+            waiting += [read for read in columns(expressions[name]) if read in expressions]
+    return {name: expressions[name] for name in expressions if name in found}
+
+
 class _Plan:
-    """The steps so far. Equal windows and equal inputs of windows are computed once."""
+    """The steps so far. Equal windows, equal functions and equal inputs of windows are computed once."""
 
     def __init__(self, types: dict[str, DataType]) -> None:
         self.types = types
@@ -120,24 +173,25 @@ class _Plan:
         self._temporary: dict[Expression, str] = {}
 
     def add(self, name: str, expression: Expression, *, temporary: bool = False) -> None:
-        if isinstance(expression, Window):
-            dtype = infer(expression, self.types)
-            read = self._column_of(expression.arg)
-            self.steps.append(WindowStep(name, read, expression, dtype, temporary))
-        else:
-            expression = self._without_windows(expression)
-            dtype = infer(expression, self.types)
-            self.steps.append(RowStep(name, expression, dtype, temporary))
+        dtype = infer(expression, self.types)
+        match expression:
+            case Window(arg):
+                self.steps.append(WindowStep(name, self._column_of(arg), expression, dtype, temporary))
+            case Python(args=args):
+                inputs = tuple(self._column_of(arg) for arg in args)
+                self.steps.append(PythonStep(name, inputs, expression, dtype, temporary))
+            case _:
+                self.steps.append(RowStep(name, self._row_level(expression), dtype, temporary))
         self.types[name] = dtype
 
-    def _without_windows(self, expression: Expression) -> Expression:
+    def _row_level(self, expression: Expression) -> Expression:
         match expression:
-            case Window():
+            case Window() | Python():
                 return Column(self._column_of(expression))
             case Apply(op, args):
-                return Apply(op, tuple(self._without_windows(arg) for arg in args))
+                return Apply(op, tuple(self._row_level(arg) for arg in args))
             case Cast(arg, dtype):
-                return Cast(self._without_windows(arg), dtype)
+                return Cast(self._row_level(arg), dtype)
             case _:
                 return expression
 
