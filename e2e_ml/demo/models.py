@@ -118,8 +118,8 @@ def fit(kind: Kind, data: TrainingSet) -> Fitted:
     with threadpool_limits(limits=1):
         model = kind.build(data.categorical, data.numeric)
         train, test = inputs(data.train, data), inputs(data.test, data)
-        late_train = data.train[data.of.target].to_numpy()
-        late_test = data.test[data.of.target].to_numpy()
+        late_train = data.train[data.target].to_numpy()
+        late_test = data.test[data.target].to_numpy()
         model.fit(train, late_train)
         predicted = model.predict_proba(test)[:, 1]
         metrics = {

@@ -1,7 +1,7 @@
 """What the demo tells MLflow: a run for each model, a version of `flight-delay` for each run, and the champion.
 
-Every step can be done again for the same DAG run: it finds what it made before and makes nothing twice. Models are
-stored by skops, which runs no code when a model is loaded, unlike pickle.
+Every step can be done again for the same DAG run: it finds what it made before and makes nothing twice. A model is
+logged with its features, so that `store.predict` asks it by a flight's keys alone.
 """
 
 # scikit-learn and MLflow carry no types, or half of them.
@@ -11,13 +11,13 @@ stored by skops, which runs no code when a model is loaded, unlike pickle.
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from e2e_ml.demo import models, trainingset
+from e2e_ml.festaf import run_tags
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -69,18 +69,25 @@ def train(kind: models.Kind, path: Path, dag_run_id: str) -> Version:
     fitted = models.fit(kind, data)
     mlflow.set_experiment(EXPERIMENT)
     with mlflow.start_run(run_name=kind.title, description=f"{kind.title}: {_ABOUT}") as run:
-        _log_data(data)
+        data.of.log(data.train, name="flight-delay-january-to-march")
         mlflow.log_params({"model": kind.name, **kind.params, "test_from": trainingset.TEST_FROM.isoformat()})
         mlflow.log_metrics(dict(fitted.metrics))
         mlflow.log_dict(dict(fitted.importance), "importance.json")
         mlflow.log_figure(_figure(fitted), "test.png")
-        logged = _log_model(fitted, data)
+        # The whole test decides which columns may be missing, five rows cannot.
+        logged = data.of.log_model(
+            fitted.model,
+            name=kind.name,
+            fitted_on=models.inputs(data.test, data),
+            pyfunc_predict_fn="predict_proba",
+            skops_trusted_types=models.TRUSTED_TYPES,
+        )
     _ensure_registered_model(client)
     version = client.create_model_version(
         MODEL,
         source=logged.model_uri,
         run_id=run.info.run_id,
-        tags={_DAG_RUN: dag_run_id, _KIND: kind.name, "feast.feature_service": data.of.service},
+        tags={_DAG_RUN: dag_run_id, _KIND: kind.name, run_tags.FEATURE_SERVICE: trainingset.SERVICE},
         description=f"{kind.title}. AUC {fitted.metrics[METRIC]:.3f} on flights that it was not trained on.",
         model_id=logged.model_id,
     )
@@ -113,60 +120,10 @@ def _ensure_registered_model(client: MlflowClient) -> None:
     from mlflow.exceptions import MlflowException
 
     try:
-        client.create_registered_model(MODEL, description=_ABOUT, tags={"feast.feature_service": trainingset.SERVICE})
+        client.create_registered_model(MODEL, description=_ABOUT, tags={run_tags.FEATURE_SERVICE: trainingset.SERVICE})
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-
-
-def _log_data(data: trainingset.TrainingSet) -> None:
-    from e2e_ml.lineage.mlflow_links import log_training_set
-
-    log_training_set(
-        data.train.select(*data.of.columns, data.of.target),
-        project=data.of.project,
-        service=data.of.service,
-        features=data.of.features,
-        registry_version=data.of.registry_version,
-        name="flight-delay-january-to-march",
-        target=data.of.target,
-    )
-
-
-def _log_model(fitted: models.Fitted, data: trainingset.TrainingSet) -> Any:
-    import mlflow.sklearn
-    import numpy as np
-    import pandas as pd
-    import sklearn
-    from mlflow.models import infer_signature
-
-    skops = _skops()
-    example = models.inputs(data.test.head(5), data)
-    chances: Any = fitted.model.predict_proba(example)
-    # The whole test decides which columns may be missing, five rows cannot.
-    signature = infer_signature(models.inputs(data.test, data), chances)
-    # Said rather than found out: MLflow would load the model in another process to see what it imports.
-    needs = {"scikit-learn": sklearn, "skops": skops, "pandas": pd, "numpy": np}
-    return mlflow.sklearn.log_model(
-        fitted.model,
-        name=fitted.kind.name,
-        signature=signature,
-        input_example=example,
-        pyfunc_predict_fn="predict_proba",
-        serialization_format="skops",
-        skops_trusted_types=models.TRUSTED_TYPES,
-        pip_requirements=[f"{name}=={library.__version__}" for name, library in needs.items()],
-    )
-
-
-def _skops() -> Any:
-    """skops, imported in silence: it looks for a name in every loaded module, and in a task hundreds of Airflow's old
-    modules answer each look with a warning. (skops 0.16, `skops.io._utils.whichmodule`.)"""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import skops
-        import skops.io  # pyright: ignore[reportUnusedImport]
-    return skops
 
 
 def _figure(fitted: models.Fitted) -> Any:

@@ -1,21 +1,19 @@
 """The training set of the demo: which flights, which months, where the test begins, and whether the store holds it all.
 
-A training set is one Parquet file, so that the tasks that train see the same rows; what it was made of (features,
-target, version of the definitions) travels in the file's own metadata.
+A training set is one Parquet file, so that the tasks that train see the same rows; what it was made of travels with it.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
 
-from e2e_ml.demo.files import replacing
 from e2e_ml.festaf import FeatureStore
+from e2e_ml.festaf.rows.training_set import HistoricalFeatures
 
 SERVICE = "flight_delay"
 AT = "event_timestamp"
@@ -25,20 +23,6 @@ END = datetime(2013, 4, 1, tzinfo=UTC)
 # The test begins where New York's 11 March does, and holds the last three weeks; nothing of them is learned from.
 TEST_FROM = datetime(2013, 3, 11, 4, tzinfo=UTC)
 
-_METADATA = "e2e_ml.training_set"
-
-
-@dataclass(frozen=True, slots=True)
-class Description:
-    """What a training set was made of. features: full names, in the order of `columns`, their names in the file."""
-
-    project: str
-    service: str
-    features: list[str]
-    columns: list[str]
-    target: str
-    registry_version: int
-
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
@@ -46,7 +30,8 @@ class TrainingSet:
 
     train: pl.DataFrame
     test: pl.DataFrame
-    of: Description
+    of: HistoricalFeatures
+    target: str
 
     @property
     def categorical(self) -> list[str]:
@@ -121,24 +106,14 @@ def build(project: Path, dag_run_id: str) -> Path:
     answer = store.historical(SERVICE, entities(project / "data" / "flights.parquet"), at=AT)
     if answer.target is None:
         raise ValueError(f"The service {SERVICE} has no target. Add one to features.py and apply it.")
-    description = Description(
-        project=store.project,
-        service=SERVICE,
-        features=list(answer.features),
-        columns=list(answer.columns),
-        target=answer.target,
-        registry_version=answer.registry_version,
-    )
-    rows = answer.to_polars().drop_nulls(answer.target)
-    path = project / "data" / "training" / f"{re.sub(r'[^A-Za-z0-9.-]+', '_', dag_run_id)}.parquet"
-    with replacing(path) as fresh:
-        rows.write_parquet(fresh, metadata={_METADATA: json.dumps(asdict(description))})
-    return path
+    name = re.sub(r"[^A-Za-z0-9.-]+", "_", dag_run_id)
+    return answer.write_parquet(project / "data" / "training" / f"{name}.parquet")
 
 
 def read(path: Path) -> TrainingSet:
-    """Read what `build` wrote."""
-    description = Description(**json.loads(pl.read_parquet_metadata(path)[_METADATA]))
-    rows = pl.read_parquet(path)
+    """Read what `build` wrote, without rows whose target is not known."""
+    answer = HistoricalFeatures.read_parquet(path)
+    target = answer.target or ""
+    rows = answer.to_polars().drop_nulls(target)
     early = rows[AT] < TEST_FROM
-    return TrainingSet(rows.filter(early), rows.filter(~early), description)
+    return TrainingSet(rows.filter(early), rows.filter(~early), answer, target)

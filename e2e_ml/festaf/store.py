@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
 from e2e_ml.festaf import registry as registries
+from e2e_ml.festaf.contract import Contract
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.model import Explanation, FeatureView, Registry, ViewStats
 from e2e_ml.festaf.registry import asked as ask
@@ -18,8 +19,11 @@ from e2e_ml.festaf.registry import explaining, planning
 from e2e_ml.festaf.registry.asked import Names
 from e2e_ml.festaf.registry.planning import Definitions, Plan
 from e2e_ml.festaf.rows import historical, pipeline, profile, validation
-from e2e_ml.festaf.rows.historical import HistoricalFeatures
 from e2e_ml.festaf.rows.offline import WrittenInterval
+from e2e_ml.festaf.rows.training_set import HistoricalFeatures
+
+if TYPE_CHECKING:
+    from e2e_ml.festaf.scoring import Predictions
 
 REGISTRY = registries.FILE_NAME
 Missing = Literal["absent", "expired"]
@@ -107,14 +111,14 @@ class FeatureStore:
         joined = historical.join(frame, wanted.by_view(columns), pipeline.offline_store(self.path), at)
         target = wanted.target and columns[f"{wanted.target[0].name}.{wanted.target[1].name}"]
         features = {f"{view.name}.{feature.name}" for view, feature in wanted.features}
-        return HistoricalFeatures(
-            joined,
-            columns={full: column for full, column in columns.items() if full in features},
+        contract = Contract.of(
+            registry,
+            {full: column for full, column in columns.items() if full in features},
+            service=wanted.service,
             target=target,
             at=at if at in frame.collect_schema() else None,
-            registry_version=registry.version,
-            service=wanted.service,
         )
+        return HistoricalFeatures(joined, contract)
 
     def online(
         self,
@@ -144,6 +148,21 @@ class FeatureStore:
                         missing[i][column] = why
         full = tuple(f"{view.name}.{feature.name}" for view, feature in wanted.features)
         return OnlineFeatures(answer, missing, full, tuple(columns[name] for name in full))
+
+    def predict(
+        self, model: Any, keys: Any, *, at: str = "event_timestamp", missing: Literal["refuse", "pass"] = "refuse"
+    ) -> Predictions:
+        """Ask a model that was logged with its features (`data.log_model`) by entity keys alone.
+
+        model: an MLflow URI, such as "models:/flight-delay@champion", or a loaded pyfunc model. keys: a frame, rows, or
+        one row, with the entity keys and what on-demand views ask of a request. With a column `at` the features are
+        those known at that time, else those in the online store. missing: whether a row that lacks a required feature
+        is refused or scored all the same; any other feature may be missing. Raises FeatureStoreError, with every reason,
+        where the registry no longer fits the model: a feature that was removed, retyped or redefined.
+        """
+        from e2e_ml.festaf import scoring
+
+        return scoring.predict(self, model, keys, at, missing)
 
     def offline(self, view: Any) -> pl.LazyFrame:
         """The view's stored rows, lazily."""

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from e2e_ml import refs
-from e2e_ml.lineage import mlflow_links
+from e2e_ml.festaf import run_tags
 from e2e_ml.lineage.graph import Edge, Evidence, Node, Relation
 from e2e_ml.refs import Kind, Ref
 
@@ -104,7 +104,7 @@ def services_of_runs(nodes: Nodes) -> Iterator[Edge]:
     for run in _of(nodes, Kind.RUN):
         for project, service, _ in retrievals(run):
             if service and (ref := refs.feature_service(project, service)) in nodes:
-                reason = f"tag {mlflow_links.FEATURE_SERVICE} of the run"
+                reason = f"tag {run_tags.FEATURE_SERVICE} of the run"
                 yield Edge(ref, run.ref, Relation.TRAINS, Evidence.DECLARED, reason)
 
 
@@ -118,7 +118,7 @@ def features_of_runs(nodes: Nodes) -> Iterator[Edge]:
             view, _, feature = name.partition(".")
             if (project, name) in held or not feature or (ref := refs.feature(project, view, feature)) not in nodes:
                 continue
-            yield Edge(ref, run.ref, Relation.TRAINS, Evidence.DECLARED, f"tag {mlflow_links.FEATURE_REFS} of the run")
+            yield Edge(ref, run.ref, Relation.TRAINS, Evidence.DECLARED, f"tag {run_tags.FEATURE_REFS} of the run")
 
 
 def retrievals(run: Node) -> list[tuple[str, str | None, Sequence[str]]]:
@@ -126,11 +126,11 @@ def retrievals(run: Node) -> list[tuple[str, str | None, Sequence[str]]]:
     if told := run.facts.get("retrievals"):
         return [(r["project"], r.get("feature_service"), r.get("features", ())) for r in told]
     tags: Mapping[str, str] = run.facts.get("tags", {})
-    project = tags.get(mlflow_links.PROJECT, "").partition(",")[0]
+    project = tags.get(run_tags.PROJECT, "").partition(",")[0]
     if not project:
         return []
-    names, _ = mlflow_links.read_feature_refs(tags.get(mlflow_links.FEATURE_REFS, ""))
-    services = [s for s in tags.get(mlflow_links.FEATURE_SERVICE, "").split(",") if s]
+    names, _ = run_tags.read_feature_refs(tags.get(run_tags.FEATURE_REFS, ""))
+    services = [s for s in tags.get(run_tags.FEATURE_SERVICE, "").split(",") if s]
     return [(project, None, names), *((project, service, ()) for service in services)]
 
 

@@ -51,7 +51,7 @@ def train():
     def fit(kind):
         import mlflow
         import pandas as pd
-        from e2e_ml.lineage.mlflow_links import log_training_set
+        from e2e_ml.festaf.mlflow import log_training_set
 
         mlflow.set_experiment("delay")
         with mlflow.start_run(run_name=kind) as run:

@@ -1,11 +1,13 @@
-"""Historical features: what was known of each entity at the moment that is asked about. Lazy until it is converted."""
+"""Historical features: what was known of each entity at the moment that is asked about. Lazy until it is converted.
+
+The answer that a person holds is `training_set.HistoricalFeatures`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import narwhals as nw
 import polars as pl
@@ -19,86 +21,6 @@ from e2e_ml.festaf.rows.polars_types import TIMESTAMP, polars_type
 
 Names = Literal["full", "short"]
 _AT = "__festaf_at"
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Rows of a training set. `input` holds the features' columns alone, `target` what is to be predicted."""
-
-    frame: pl.DataFrame
-    input: pl.DataFrame
-    target: pl.Series | None
-
-
-class HistoricalFeatures:
-    """The asked rows, in their order and with their columns, and behind them a column for each feature.
-
-    features: the full names, `view.feature`, in order. columns: their names here. target: the target's column, None
-    where the service has none. registry_version: the definitions that it was computed by.
-    """
-
-    def __init__(
-        self,
-        frame: pl.LazyFrame,
-        *,
-        columns: Mapping[str, str],
-        target: str | None,
-        at: str | None,
-        registry_version: int,
-        service: str | None,
-    ) -> None:
-        self._frame = frame
-        self._at = at
-        self.features = tuple(columns)
-        self.columns = tuple(columns.values())
-        self.target = target
-        self.registry_version = registry_version
-        self.service = service
-
-    def lazy(self) -> pl.LazyFrame:
-        """The plan, to go on with in Polars before anything is read."""
-        return self._frame
-
-    def to_polars(self) -> pl.DataFrame:
-        """Compute it. Raises FeatureStoreError for keys that are not of their type."""
-        try:
-            return self._frame.collect()
-        except pl.exceptions.InvalidOperationError as error:
-            reason = str(error).split("\n\n")[0]
-            raise FeatureStoreError(f"The entities' keys do not fit the views' types: {reason}.") from error
-
-    def to_pandas(self) -> Any:
-        """As a pandas.DataFrame. Needs pandas and pyarrow."""
-        return cast(Any, self.to_polars()).to_pandas()
-
-    def to_arrow(self) -> Any:
-        """As a pyarrow.Table. Needs pyarrow."""
-        return cast(Any, self.to_polars()).to_arrow()
-
-    def split(self, test: float = 0.2, by: Literal["time"] = "time") -> tuple[Part, Part]:
-        """Train and test: the latest rows, about a share `test` of them, are the test; no moment is in both.
-
-        Rows whose target is missing teach and tell nothing; they are in neither.
-        """
-        if by != "time" or self._at is None:
-            raise FeatureStoreError("A split is by time: ask for views with times, and name the column with at=.")
-        if not 0 < test < 1:
-            raise FeatureStoreError(f"test={test} is no share: give a number between 0 and 1, such as 0.2.")
-        frame = self.to_polars()
-        if self.target is not None:
-            frame = frame.drop_nulls(self.target)
-        times = frame[self._at].drop_nulls().sort()
-        if times.n_unique() < 2:
-            raise FeatureStoreError("There are fewer than two moments to split by: ask for more rows.")
-        cut = times[round(len(times) * (1 - test))] if round(len(times) * (1 - test)) < len(times) else times[-1]
-        if cut == times[0]:
-            cut = times.filter(times > cut)[0]
-        late = frame[self._at] >= cut
-        return self._part(frame.filter(~late)), self._part(frame.filter(late))
-
-    def _part(self, frame: pl.DataFrame) -> Part:
-        target = frame[self.target] if self.target is not None else None
-        return Part(frame, frame.select(self.columns), target)
 
 
 def entities_frame(entities: Any) -> pl.LazyFrame:

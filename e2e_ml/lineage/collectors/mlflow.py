@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 from e2e_ml import refs
-from e2e_ml.lineage import mlflow_links
+from e2e_ml.festaf import run_tags
 from e2e_ml.lineage.collectors import Batch, CollectError
 from e2e_ml.lineage.collectors.http import Api, Connection, known, since
 from e2e_ml.lineage.graph import Edge, Evidence, Node, Relation
@@ -95,9 +95,9 @@ class MlflowCollector:
     def _features(self, run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         """The retrievals of a run from its `features.json`, read only where its tag was cut; else nothing."""
         tags = _pairs(run["data"].get("tags"))
-        if not mlflow_links.read_feature_refs(tags.get(mlflow_links.FEATURE_REFS, ""))[1]:
+        if not run_tags.read_feature_refs(tags.get(run_tags.FEATURE_REFS, ""))[1]:
             return []
-        place = {"path": mlflow_links.FEATURES_FILE, "run_uuid": run["info"]["run_id"]}
+        place = {"path": run_tags.FEATURES_FILE, "run_uuid": run["info"]["run_id"]}
         try:
             return cast(list[Mapping[str, Any]], self._api.get("/get-artifact", **place)["retrievals"])
         except (CollectError, KeyError, TypeError):  # the list stays cut, and says so

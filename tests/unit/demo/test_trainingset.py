@@ -26,10 +26,11 @@ def test_nothing_that_is_learned_from_is_later_than_what_is_tested_on(data: trai
 
 def test_the_file_tells_what_it_was_made_of(data: trainingset.TrainingSet, store: FeatureStore) -> None:
     service = next(s for s in store.registry.services if s.name == trainingset.SERVICE)
-    assert data.of.features == list(service.features)
-    assert data.of.columns == [name.replace(".", "__") for name in service.features]
-    assert (data.of.project, data.of.service, data.of.registry_version) == ("flights", "flight_delay", 1)
-    assert data.of.target not in data.of.columns
+    assert data.of.features == service.features
+    assert data.of.columns == tuple(name.replace(".", "__") for name in service.features)
+    contract = data.of.contract
+    assert (contract.project, contract.service, contract.registry_version) == ("flights", "flight_delay", 1)
+    assert data.target not in data.of.columns
     assert not [column for column in data.of.columns if "arr_delay" in column]  # what is predicted is no input
 
 
@@ -60,7 +61,8 @@ def test_a_model_tells_late_flights_from_others_and_is_stored_without_code(
 ) -> None:
     import skops.io
 
-    some = trainingset.TrainingSet(data.train.sample(8_000, seed=1), data.test.sample(3_000, seed=1), data.of)
+    train, test = data.train.sample(8_000, seed=1), data.test.sample(3_000, seed=1)
+    some = trainingset.TrainingSet(train, test, data.of, data.target)
     fitted = models.fit(kind, some)
     assert fitted.metrics["test_auc"] > 0.65
     assert fitted.metrics["test_brier"] < fitted.metrics["test_late_share"] * (1 - fitted.metrics["test_late_share"])
@@ -85,7 +87,7 @@ def test_measures_against_numbers_worked_out_by_hand() -> None:
 
 def test_inputs_are_text_and_floats_with_missing_values_as_nan(data: trainingset.TrainingSet) -> None:
     frame = models.inputs(data.test, data)
-    assert list(frame.columns) == data.of.columns
+    assert tuple(frame.columns) == data.of.columns
     assert {str(frame[name].dtype) for name in data.numeric} == {"float64"}
     unknown = data.test.with_row_index().filter(pl.col("plane__age").is_null())["index"][0]
     assert frame["plane__age"].isna().iloc[unknown]

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from e2e_ml import refs
+from e2e_ml.festaf.run_tags import TAG_LIMIT, feature_refs_tag, full_name, read_feature_refs
 from e2e_ml.lineage.graph import Edge, Evidence, Node, Relation
 from e2e_ml.lineage.links import link, normal_uri, strongest
-from e2e_ml.lineage.mlflow_links import TAG_LIMIT, feature_refs_tag, full_name, read_feature_refs
 from e2e_ml.refs import Ref
 from tests.unit.lineage import lifecycle as life
 

@@ -13,10 +13,12 @@ import polars as pl
 import pytest
 from mlflow import artifacts
 
-from e2e_ml.lineage.mlflow_links import TAG_LIMIT, TRUNCATED, log_features, log_training_set, read_feature_refs
+from e2e_ml.festaf.mlflow import log_training_set
+from e2e_ml.festaf.run_tags import TAG_LIMIT, TRUNCATED, read_feature_refs
 from e2e_ml.lineage.run_context import AirflowTaskContext
 
 ROWS = {"weather__temp": [20.0, 30.0], "late": [0.0, 1.0]}
+FRAME = pl.DataFrame(ROWS)
 
 
 @pytest.fixture(autouse=True)
@@ -63,8 +65,8 @@ def test_a_run_names_its_features_and_its_data(library: str) -> None:
 
 def test_two_retrievals_in_one_run_add_up() -> None:
     with mlflow.start_run() as run:
-        log_features(project="flights", service="delay", features=["weather.temp"])
-        log_features(project="flights", features=["plane:seats", "weather.temp"])
+        log_training_set(FRAME, project="flights", service="delay", features=["weather.temp"])
+        log_training_set(FRAME, project="flights", features=["plane:seats", "weather.temp"])
     tags = mlflow.get_run(run.info.run_id).data.tags
     assert tags["feast.feature_refs"] == "weather:temp,plane:seats"
     assert tags["feast.feature_service"] == "delay"
@@ -77,7 +79,7 @@ def test_two_retrievals_in_one_run_add_up() -> None:
 def test_a_long_list_says_in_the_tag_that_it_is_cut_and_is_whole_in_the_file() -> None:
     names = [f"telemetry.sensor_{i:05d}" for i in range(1000)]
     with mlflow.start_run() as run:
-        assert log_features(project="flights", features=names)
+        assert log_training_set(FRAME, project="flights", features=names)
     tag = mlflow.get_run(run.info.run_id).data.tags["feast.feature_refs"]
     assert len(tag) <= TAG_LIMIT
     assert tag.endswith(TRUNCATED)
@@ -98,7 +100,7 @@ def test_what_fails_is_logged_and_the_run_goes_on(caplog: pytest.LogCaptureFixtu
 
 
 def test_without_a_run_nothing_is_started(caplog: pytest.LogCaptureFixture) -> None:
-    assert not log_features(project="flights", features=["weather.temp"])
+    assert not log_training_set(FRAME, project="flights", features=["weather.temp"])
     assert "no run is active" in caplog.text
     assert mlflow.active_run() is None
 

@@ -1,0 +1,189 @@
+"""What the store answers for historical features: rows that know what they are made of, wherever they are taken.
+
+Their contract goes with them into a file, into an MLflow run and into a model.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self, cast
+
+import polars as pl
+from pydantic import ValidationError
+
+from e2e_ml.festaf.contract import Contract
+from e2e_ml.festaf.errors import FeatureStoreError
+
+_METADATA = "festaf.contract"  # the contract's place in a Parquet file's own metadata
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows of a training set. `input` holds the features' columns alone, `target` what is to be predicted."""
+
+    frame: pl.DataFrame
+    input: pl.DataFrame
+    target: pl.Series | None
+
+
+class HistoricalFeatures:
+    """The asked rows, in their order and with their columns, and behind them a column for each feature.
+
+    contract: what they are made of. features: the full names, `view.feature`, in order. columns: their names here.
+    target: the target's column, None where the service has none. registry_version: the definitions that it was computed
+    by.
+    """
+
+    def __init__(self, frame: pl.LazyFrame, contract: Contract) -> None:
+        self._frame = frame
+        self.contract = contract
+        self.features = tuple(feature.name for feature in contract.features)
+        self.columns = tuple(feature.column for feature in contract.features)
+        self.target = contract.target
+        self.registry_version = contract.registry_version
+        self.service = contract.service
+
+    def lazy(self) -> pl.LazyFrame:
+        """The plan, to go on with in Polars before anything is read."""
+        return self._frame
+
+    def to_polars(self) -> pl.DataFrame:
+        """Compute it. Raises FeatureStoreError for keys that are not of their type."""
+        try:
+            return self._frame.collect()
+        except pl.exceptions.InvalidOperationError as error:
+            reason = str(error).split("\n\n")[0]
+            raise FeatureStoreError(f"The entities' keys do not fit the views' types: {reason}.") from error
+
+    def to_pandas(self) -> Any:
+        """As a pandas.DataFrame. Needs pandas and pyarrow."""
+        return cast(Any, self.to_polars()).to_pandas()
+
+    def to_arrow(self) -> Any:
+        """As a pyarrow.Table. Needs pyarrow."""
+        return cast(Any, self.to_polars()).to_arrow()
+
+    # --- rows to learn from -----------------------------------------------------------------------------------------
+
+    def split(self, test: float = 0.2, by: Literal["time"] = "time") -> tuple[Part, Part]:
+        """Train and test: the latest rows, about a share `test` of them, are the test; no moment is in both.
+
+        Rows whose target is missing teach and tell nothing; they are in neither.
+        """
+        at = self.contract.at
+        if by != "time" or at is None:
+            raise FeatureStoreError("A split is by time: ask for views with times, and name the column with at=.")
+        if not 0 < test < 1:
+            raise FeatureStoreError(f"test={test} is no share: give a number between 0 and 1, such as 0.2.")
+        frame = self.to_polars()
+        if self.target is not None:
+            frame = frame.drop_nulls(self.target)
+        times = frame[at].drop_nulls().sort()
+        if times.n_unique() < 2:
+            raise FeatureStoreError("There are fewer than two moments to split by: ask for more rows.")
+        cut = times[round(len(times) * (1 - test))] if round(len(times) * (1 - test)) < len(times) else times[-1]
+        if cut == times[0]:
+            cut = times.filter(times > cut)[0]
+        late = frame[at] >= cut
+        return self.part(frame.filter(~late)), self.part(frame.filter(late))
+
+    def part(self, rows: pl.DataFrame) -> Part:
+        """Some of the rows, chosen by yourself, as `split` gives them."""
+        target = rows[self.target] if self.target is not None else None
+        return Part(rows, rows.select(self.columns), target)
+
+    # --- going somewhere else ---------------------------------------------------------------------------------------
+
+    def write_parquet(self, path: str | Path) -> Path:
+        """Compute it into a file that knows what it is made of, for another process: `read_parquet` reads it back.
+
+        A reader finds the old file or the new one. Gives the path.
+        """
+        rows, place = self.to_polars(), Path(path)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        handle, fresh = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
+        os.close(handle)
+        try:
+            rows.write_parquet(fresh, metadata={_METADATA: self.contract.model_dump_json()})
+            Path(fresh).chmod(0o644)
+            Path(fresh).replace(place)
+        finally:
+            Path(fresh).unlink(missing_ok=True)
+        return place
+
+    @classmethod
+    def read_parquet(cls, path: str | Path) -> Self:
+        """What `write_parquet` wrote, lazily. Raises FeatureStoreError for a file that is not of it."""
+        try:
+            contract = Contract.model_validate_json(pl.read_parquet_metadata(path)[_METADATA])
+        except (KeyError, ValidationError, OSError, pl.exceptions.PolarsError) as error:
+            raise FeatureStoreError(
+                f"{path} is no training set that write_parquet wrote. Ask the store for it anew: store.historical(...)."
+            ) from error
+        return cls(pl.scan_parquet(path), contract)
+
+    def log(
+        self,
+        rows: Any = None,
+        *,
+        name: str | None = None,
+        run_id: str | None = None,
+        context: str = "training",
+    ) -> bool:
+        """Tell an MLflow run, the active one unless `run_id` says, that it stands on this: the dataset with its source
+        and digest, the features, and the version of the registry.
+
+        rows: a part or a frame of it, where not all is trained on. name: the dataset's; the service's unless said.
+        context: MLflow's word for what the rows are for. What goes wrong is logged and never raised: returns whether
+        all was written. Raises FeatureStoreError where MLflow is not installed.
+        """
+        from e2e_ml.festaf import mlflow
+
+        frame = rows.frame if isinstance(rows, Part) else self.to_polars() if rows is None else rows
+        return mlflow.log_training_set(
+            _alone(frame, [*self.columns, *([self.target] if self.target else [])]),
+            project=self.contract.project,
+            features=self.features,
+            service=self.service,
+            registry_version=self.registry_version,
+            name=name,
+            target=self.target,
+            run_id=run_id,
+            context=context,
+        )
+
+    def log_model(
+        self,
+        model: Any,
+        *,
+        name: str,
+        registered_model_name: str | None = None,
+        fitted_on: Any = None,
+        flavor: str | None = None,
+        **options: Any,
+    ) -> Any:
+        """Log a model to MLflow together with its features: `store.predict` then asks it by entity keys alone.
+
+        fitted_on: rows as they were handed to `model.fit`, where they were not the features as they stand here.
+        flavor, options: MLflow's. Gives MLflow's ModelInfo. Raises FeatureStoreError.
+        """
+        from e2e_ml.festaf import mlflow
+
+        given = self.to_polars().select(self.columns) if fitted_on is None else fitted_on
+        return mlflow.log_model(
+            self.contract,
+            model,
+            given,
+            name=name,
+            registered_model_name=registered_model_name,
+            flavor=flavor,
+            **options,
+        )
+
+
+def _alone(frame: Any, columns: list[str]) -> Any:
+    """The frame without the keys and times, where it is one of Polars; another is taken as it was made."""
+    return frame.select(columns) if isinstance(frame, pl.DataFrame) else frame
