@@ -1,19 +1,67 @@
-"""Computing a view's features from its source's rows, on Polars: row-level expressions and time windows, in order."""
+"""Computing a view's features from its source's rows, on any engine: row-level expressions and windows, in order.
+
+Row-level expressions run by way of narwhals, windows on the engine's own kernel: on Polars, `windows.add_windows`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
+from pathlib import Path
+from typing import Any, Protocol
 
 import narwhals as nw
 import polars as pl
 
 from e2e_ml.festaf.expression import ExpressionError, columns, from_json, is_row_level
 from e2e_ml.festaf.expression.compile_narwhals import to_narwhals
-from e2e_ml.festaf.expression.steps import RowStep, Step, WindowStep, column_types, steps
+from e2e_ml.festaf.expression.functions import load
+from e2e_ml.festaf.expression.steps import PythonStep, RowStep, Step, WindowStep, column_types, steps
 from e2e_ml.festaf.model import Feature, FeatureView
 from e2e_ml.festaf.rows.polars_types import TIMESTAMP, polars_type
-from e2e_ml.festaf.rows.windows import Window, add_windows
+from e2e_ml.festaf.rows.windows import Order, Window, add_windows, order_of, window_of
+
+Function = Callable[[pl.DataFrame], object]  # of the project's own code; what it should give is a polars.Series
+
+
+class Kernels(Protocol):
+    """What an engine does in a way of its own. Frames keep their rows, their order and their other columns."""
+
+    def add_windows(self, rows: Any, windows: Sequence[Window], order: Order) -> Any:
+        """`rows` with the windows' columns; what they are is said in `windows`."""
+        ...
+
+    def add_python(self, rows: Any, step: PythonStep, function: Function) -> Any:
+        """`rows` with the step's column, which the function makes of those that the step names."""
+        ...
+
+
+class OnPolars:
+    def add_windows(self, rows: pl.LazyFrame, windows: Sequence[Window], order: Order) -> pl.LazyFrame:
+        return add_windows(rows, windows, order)
+
+    def add_python(self, rows: pl.LazyFrame, step: PythonStep, function: Function) -> pl.LazyFrame:
+        schema = {**rows.collect_schema(), step.name: polars_type(step.dtype)}
+        return rows.map_batches(lambda frame: frame.with_columns(made(frame, step, function)), schema=schema)
+
+
+ON_POLARS: Kernels = OnPolars()
+
+
+def made(rows: pl.DataFrame, step: PythonStep, function: Function) -> pl.Series:
+    """The column that the project's own function makes. Raises ExpressionError for one of another length or type."""
+    renamed = dict(zip(step.inputs, step.argument_names, strict=True))
+    column = function(rows.select(step.inputs).rename(renamed))
+    called = f"{step.node.module}.{step.node.function}"
+    if not isinstance(column, pl.Series) or len(column) != len(rows):
+        got = f"{len(column)} values" if isinstance(column, pl.Series) else type(column).__name__
+        raise ExpressionError(
+            f"{called} was given {len(rows)} rows and gave {got}: give a polars.Series of that length."
+        )
+    try:
+        return column.cast(polars_type(step.dtype)).alias(step.name)
+    except pl.exceptions.PolarsError as error:
+        raise ExpressionError(f"{called} gave {column.dtype}, and is declared as {step.dtype}: {error}") from error
 
 
 def stored_features(view: FeatureView) -> tuple[Feature, ...]:
@@ -29,48 +77,91 @@ def stored_schema(view: FeatureView) -> dict[str, pl.DataType]:
     return {**keys, **times, **{f.name: polars_type(f.dtype) for f in stored_features(view)}}
 
 
-def lookback(view: FeatureView) -> timedelta:
-    """How far before its own time a row's features may see: the longest chain of windows over windows."""
-    reach: dict[str, timedelta] = {}
+def lookback(view: FeatureView) -> timedelta | None:
+    """How far before its own time a row's features may see: the longest chain of windows over windows.
+
+    None: no time is far enough. A window of rows, or one up to t without a width, may see every earlier row, so that
+    an interval of such a view is computed from all of its source before the interval's end. What that costs grows with
+    the source: a width is cheaper where one would do.
+    """
+    reach: dict[str, timedelta | None] = {}
     for step in steps(view):
         match step:
             case WindowStep(name=name, input=read, window=window):
-                reach[name] = reach.get(read, timedelta()) + (window.width or timedelta())
-            case RowStep(name=name, expression=expression):
-                reach[name] = max((reach.get(c, timedelta()) for c in columns(expression)), default=timedelta())
-    return max(reach.values(), default=timedelta())
+                before = reach.get(read, timedelta())
+                reach[name] = None if window.width is None or before is None else before + window.width
+            case RowStep() | PythonStep():
+                below = [reach.get(column, timedelta()) for column in _reads(step)]
+                known = [each for each in below if each is not None]
+                reach[step.name] = max(known, default=timedelta()) if len(known) == len(below) else None
+    known = [each for each in reach.values() if each is not None]
+    return max(known, default=timedelta()) if len(known) == len(reach) else None
 
 
-def compute(view: FeatureView, rows: pl.LazyFrame) -> pl.LazyFrame:
-    """The columns of `stored_schema`, from the source's columns; the rows and their order stay."""
+def compute(view: FeatureView, rows: pl.LazyFrame, project: Path | None = None) -> pl.LazyFrame:
+    """The columns of `stored_schema`, from the source's columns; the rows and their order stay.
+
+    project: the folder in which the project's own functions lie; only a view that has some needs it.
+    """
     schema = stored_schema(view)
-    return _apply(view, rows, steps(view)).select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+    return apply_steps(view, rows, steps(view), ON_POLARS, project).select(
+        pl.col(name).cast(dtype) for name, dtype in schema.items()
+    )
 
 
 def compute_on_read(view: FeatureView, rows: pl.LazyFrame, names: Iterable[str]) -> pl.LazyFrame:
     """`rows` of the offline table, with those of the named features that are not stored in it."""
-    wanted = {f.name for f in view.features if _on_read(f)}
-    if wanted.isdisjoint(names):
-        return rows
-    return _apply(view, rows, (s for s in steps(view) if s.name in wanted))
+    return apply_steps(view, rows, steps_on_read(view, names), ON_POLARS)
+
+
+def steps_on_read(view: FeatureView, names: Iterable[str]) -> tuple[Step, ...]:
+    """What is to be computed of stored rows, where the named features are asked for."""
+    unstored = {f.name for f in view.features if _on_read(f)}
+    return () if unstored.isdisjoint(names) else tuple(s for s in steps(view) if s.name in unstored)
 
 
 def _on_read(feature: Feature) -> bool:
     return feature.hidden and feature.expression is not None and is_row_level(from_json(feature.expression))
 
 
-def _apply(view: FeatureView, rows: pl.LazyFrame, todo: Iterable[Step]) -> pl.LazyFrame:
+def apply_steps(
+    view: FeatureView, rows: Any, todo: Iterable[Step], kernels: Kernels, project: Path | None = None
+) -> Any:
+    """`rows`, a frame of the kernels' engine, with the steps' columns.
+
+    Windows that do not read each other are added at once. Raises ExpressionError where a function of the project's own
+    is not the one that was applied.
+    """
     types = column_types(view)
-    keys = [key.name for key in view.entities]
+    together: list[Window] = []
+
+    def flushed(frame: Any) -> Any:
+        frame = kernels.add_windows(frame, tuple(together), order_of(view)) if together else frame
+        together.clear()
+        return frame
+
     for step in todo:
+        if {window.output for window in together}.intersection(_reads(step)):
+            rows = flushed(rows)
         match step:
             case RowStep():
                 expression = to_narwhals(step.expression, types).alias(step.name)
                 rows = nw.from_native(rows).with_columns(expression).to_native()
             case WindowStep():
-                if view.event_time is None:
-                    raise ExpressionError(f"{view.name}.{step.name} is a window, and the view has no event time.")
-                window = Window(step.name, step.input, step.window.aggregate, step.window.width or timedelta.max)
-                rows = add_windows(rows, [window], keys, view.event_time)
+                together.append(window_of(view, step, types[step.input]))
+            case PythonStep():
+                if project is None:
+                    raise ExpressionError(f"{view.name}.{step.name} is a function of the project: say its folder.")
+                rows = kernels.add_python(rows, step, load(step.node, project))
         types[step.name] = step.dtype
-    return rows
+    return flushed(rows)
+
+
+def _reads(step: Step) -> tuple[str, ...]:
+    match step:
+        case RowStep(expression=expression):
+            return columns(expression)
+        case WindowStep(input=value, window=window):
+            return (value, *window.by)
+        case PythonStep(inputs=inputs):
+            return inputs

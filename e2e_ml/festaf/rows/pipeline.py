@@ -90,7 +90,8 @@ def extract(interval: Interval) -> pl.DataFrame:
     The ledger then says that the interval was looked at: a view is not late because nothing happened.
     """
     view, start, end = interval.view, interval.start, interval.end
-    early = start - lookback(view) if view.event_time and start else start
+    reach = lookback(view)
+    early = start - reach if view.event_time and start and reach is not None else None
     rows = sources.read(view, sources.scan(view, interval.project, early, end))
     if _inside(interval, rows).is_empty() and (
         view.event_time is None or not interval.offline.has_rows(view, start, end)
@@ -107,7 +108,7 @@ def extract(interval: Interval) -> pl.DataFrame:
 def transform(interval: Interval, rows: pl.DataFrame) -> pl.DataFrame:
     """The interval's rows as they are stored: keys, times and features."""
     try:
-        computed = compute(interval.view, rows.lazy()).collect()
+        computed = compute(interval.view, rows.lazy(), interval.project).collect()
     except pl.exceptions.PolarsError as error:
         raise FeatureStoreError(f"{interval.view.name}: its features could not be computed: {error}") from error
     return _inside(interval, computed)

@@ -1,4 +1,4 @@
-"""Time windows against a plain Python oracle."""
+"""Windows on Polars, all of them, against plain Python."""
 
 from __future__ import annotations
 
@@ -11,59 +11,121 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from e2e_ml.festaf.expression import Aggregate
-from e2e_ml.festaf.rows.windows import Window, add_windows
+from e2e_ml.festaf.expression import AGGREGATES, Aggregate, ExpressionError
+from e2e_ml.festaf.expression import Window as Over
+from e2e_ml.festaf.expression.steps import WindowStep
+from e2e_ml.festaf.expression.tree import Column
+from e2e_ml.festaf.rows.windows import Order, Window, add_windows, window_of
+from tests.unit.festaf import naive
+from tests.unit.festaf.worlds import plane
 
 START = datetime(2013, 1, 1, tzinfo=UTC)
 TIME = pl.Datetime("us", "UTC")
-values = st.none() | st.floats(-1e6, 1e6) | st.sampled_from([math.nan, math.inf, -math.inf])
-rows = st.lists(st.tuples(st.sampled_from(["JFK", "LGA"]), st.integers(0, 15), values), max_size=25)
-NAMES: tuple[Aggregate, ...] = ("mean", "count", "sum", "std", "min", "max")
-lengths = st.integers(1, 20).map(lambda m: timedelta(minutes=m))
+SCHEMA = {
+    "origin": pl.String,
+    "gate": pl.Int64,
+    "t": TIME,
+    "made": TIME,
+    "x": pl.Float64,
+    "n": pl.Int64,
+    "b": pl.Boolean,
+}
+TYPES = {"x": "float64", "n": "int64", "b": "bool"}
+NUMERIC = ("sum", "mean", "std", "min", "max", "quantile")
+EVERY: list[tuple[Aggregate, str]] = [
+    (aggregate, value) for aggregate in AGGREGATES for value in TYPES if not (aggregate in NUMERIC and value == "b")
+]
+
+minutes = st.integers(0, 12).map(lambda m: START + timedelta(minutes=m))
+rows = st.lists(
+    st.tuples(
+        st.none() | st.sampled_from(["JFK", "LGA"]),
+        st.none() | st.integers(1, 2),
+        minutes,
+        st.none() | minutes,
+        st.none() | st.floats(-1e6, 1e6) | st.sampled_from([0.0, 1.0, math.nan, math.inf, -math.inf]),
+        st.none() | st.integers(-5, 5),
+        st.none() | st.booleans(),
+    ),
+    max_size=20,
+)
+reaches = st.one_of(
+    st.integers(1, 14).map(lambda m: {"width": timedelta(minutes=m)}),
+    st.integers(1, 6).map(lambda n: {"rows": n}),
+    st.just({}),
+)
 
 
-def oracle(data: list[Any], row: int, length: timedelta, aggregate: str) -> float | int | None:
-    origin, minute, _ = data[row]
-    seen = [
-        x for o, m, x in data if o == origin and minute - length / timedelta(minutes=1) < m <= minute and x is not None
+def windows(reach: dict[str, Any], by: tuple[str, ...], quantile: float) -> list[Window]:
+    return [
+        Window(
+            f"{aggregate}_{value}",
+            value,
+            Over(Column(value), aggregate, by=by, quantile=quantile if aggregate == "quantile" else None, **reach),
+            by or ("origin",),
+            TYPES[value],
+            {"count": "int64", "distinct": "int64", "mean": "float64", "std": "float64", "quantile": "float64"}.get(
+                aggregate, TYPES[value]
+            ),
+        )
+        for aggregate, value in EVERY
     ]
-    if aggregate == "count":
-        return len(seen)
-    if not seen:
-        return None
-    if aggregate == "std":
-        if len(seen) < 2:
-            return None
-        mean = sum(seen) / len(seen)
-        return math.sqrt(sum((x - mean) ** 2 for x in seen) / (len(seen) - 1))
-    if aggregate in ("min", "max"):
-        return math.nan if any(map(math.isnan, seen)) else (min if aggregate == "min" else max)(seen)
-    return sum(seen) / len(seen) if aggregate == "mean" else sum(seen)
 
 
-@settings(max_examples=300, deadline=None)
-@given(rows, lengths)
-def test_a_window_sees_its_entity_up_to_the_rows_own_time(data: list[Any], length: timedelta) -> None:
-    frame = pl.LazyFrame(
-        [(o, START + timedelta(minutes=m), x) for o, m, x in data],
-        schema={"origin": pl.String, "t": TIME, "x": pl.Float64},
-        orient="row",
-    )
-    windows = [Window(name, "x", name, length) for name in NAMES]
-    got = add_windows(frame, windows, ["origin"], "t").collect()
-    assert got.select("origin", "t", "x").equals(frame.collect(), null_equal=True)
-    for name in NAMES:
-        for row, value in enumerate(got[name]):
-            wanted = oracle(data, row, length, name)
-            if wanted is None or value is None:
-                assert value is wanted, (name, row)
+def check(data: list[Any], todo: list[Window], order: Order) -> None:
+    frame = pl.LazyFrame(data, schema=SCHEMA, orient="row")
+    got = add_windows(frame, todo, order).collect()
+    assert got.select(*SCHEMA).equals(frame.collect(), null_equal=True)
+    plain = frame.collect().to_dicts()
+    for window in todo:
+        for row, value in enumerate(got[window.output]):
+            wanted = naive.window(
+                plain, row, window.value, window.over, window.group, order.event_time, order.created_time
+            )
+            label = (window.output, row, value, wanted)
+            if isinstance(wanted, float) and value is not None:
+                near = 1e-2 if window.over.aggregate == "std" else 1e-6
+                assert value == pytest.approx(wanted, rel=1e-9, abs=near, nan_ok=True), label
             else:
-                assert value == pytest.approx(wanted, rel=1e-9, abs=1e-2 if name == "std" else 1e-6, nan_ok=True), (
-                    name,
-                    row,
-                )
+                assert value == wanted, label
 
 
-def test_a_window_without_length_is_refused() -> None:
-    with pytest.raises(ValueError, match="longer than nothing"):
-        add_windows(pl.LazyFrame(), [Window("m", "x", "mean", timedelta())], ["k"], "t")
+@settings(max_examples=200, deadline=None)
+@given(
+    rows, reaches, st.sampled_from([(), ("gate",), ("origin", "gate")]), st.sampled_from([0.0, 0.25, 0.5, 0.9, 1.0]),
+    st.booleans(),
+)  # fmt: skip
+def test_windows_are_what_plain_python_says(
+    data: list[Any], reach: dict[str, Any], by: tuple[str, ...], quantile: float, created: bool
+) -> None:
+    check(data, windows(reach, by, quantile), Order("t", "made" if created else None))
+
+
+@settings(max_examples=50, deadline=None)
+@given(rows, st.sampled_from([{}, {"rows": 1}, {"rows": 3}]))
+def test_without_times_a_window_sees_its_whole_group_or_the_last_stored(data: list[Any], reach: dict[str, Any]) -> None:
+    timeless = [w for w in windows(reach, (), 0.5) if w.over.aggregate != "time_since_last"]
+    check(data, timeless, Order(None, None))
+
+
+def test_windows_by_other_columns_stand_beside_each_other() -> None:
+    data = [("JFK", g, START, None, 1.0, 1, True) for g in (1, 2, 2)]
+    todo = [
+        Window("by_origin", "x", Over(Column("x"), "count", rows=9), ("origin",), "float64", "int64"),
+        Window("by_gate", "x", Over(Column("x"), "count", rows=9), ("gate",), "float64", "int64"),
+    ]
+    got = add_windows(pl.LazyFrame(data, schema=SCHEMA, orient="row"), todo, Order("t", None)).collect()
+    assert got["by_origin"].to_list() == [1, 2, 3]
+    assert got["by_gate"].to_list() == [1, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        Over(Column("seats"), "mean", width=timedelta(hours=1)),
+        Over(Column("seats"), "time_since_last"),
+    ],
+)
+def test_a_view_without_times_cannot_look_back(over: Over) -> None:
+    with pytest.raises(ExpressionError, match="no event time"):
+        window_of(plane(), WindowStep("w", "seats", over, "float64"), "int32")

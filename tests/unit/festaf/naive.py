@@ -1,0 +1,108 @@
+"""What windows and point-in-time joins mean, in the plainest Python: what every engine is held against."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from e2e_ml.festaf.expression import Window
+
+Row = dict[str, Any]
+
+
+def window(
+    rows: Sequence[Row], at: int, value: str, over: Window, group: Sequence[str], time: str | None, created: str | None
+) -> Any:
+    """The window `over` of the column `value` at the row numbered `at`."""
+    own = rows[at]
+    mine = [(_rank(row, i, time, created), row) for i, row in enumerate(rows) if _same(row, own, group)]
+    mine.sort(key=lambda pair: pair[0])
+    if over.rows is not None:
+        upto = [row for rank, row in mine if rank <= _rank(own, at, time, created)]
+        seen = upto[-over.rows :]
+    elif time is None:
+        seen = [row for _, row in mine]
+    else:
+        seen = [row for _, row in mine if row[time] <= own[time]]
+        if over.width is not None:
+            seen = [row for row in seen if row[time] > own[time] - over.width]
+    if over.aggregate == "time_since_last":
+        assert time is not None
+        earlier = [
+            row[time] for row in seen if row[time] < own[time] and row[value] is not None and row[value] is not False
+        ]
+        return own[time] - max(earlier) if earlier else None
+    return aggregate([row[value] for row in seen if row[value] is not None], over)
+
+
+def aggregate(values: list[Any], over: Window) -> Any:
+    """An aggregate of values that are there, in order."""
+    nan = any(isinstance(v, float) and math.isnan(v) for v in values)
+    match over.aggregate:
+        case "count":
+            return len(values)
+        case "distinct":
+            return len({"nan" if isinstance(v, float) and math.isnan(v) else v for v in values})
+        case _ if not values:
+            return None
+        case "first":
+            return values[0]
+        case "last":
+            return values[-1]
+        case "std" if len(values) < 2:
+            return None
+        case _ if nan:
+            return math.nan
+        case "sum":
+            return sum(values)
+        case "mean":
+            return sum(values) / len(values)
+        case "std":
+            mean = sum(values) / len(values)
+            return math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1))
+        case "min":
+            return min(values)
+        case "max":
+            return max(values)
+        case "quantile":
+            assert over.quantile is not None
+            place = over.quantile * (len(values) - 1)
+            low, high = (sorted(values)[n] for n in (math.floor(place), math.ceil(place)))
+            return float(low) if low == high else low + (high - low) * (place - math.floor(place))
+        case other:
+            raise AssertionError(other)
+
+
+def match(
+    asked: Sequence[tuple[tuple[Any, ...], datetime | None]],
+    stored: Sequence[tuple[tuple[Any, ...], datetime | None, datetime | None]],
+    ttl: timedelta | None,
+    *,
+    known: bool = False,
+) -> list[int | None]:
+    """For each (keys, t) that asks, the number of the stored (keys, event time, created time) it gets.
+
+    known: what was created after t was not known at t.
+    """
+    answer: list[int | None] = []
+    for keys, t in asked:
+        found = [
+            ((event, (created is not None, created or event), i), i)
+            for i, (stored_keys, event, created) in enumerate(stored)
+            if None not in (*keys, t, event) and keys == stored_keys
+            if event is not None and t is not None and event <= t and (ttl is None or event >= t - ttl)
+            if not known or created is None or created <= t
+        ]
+        answer.append(max(found)[1] if found else None)
+    return answer
+
+
+def _rank(row: Row, number: int, time: str | None, created: str | None) -> tuple[Any, ...]:
+    made = row[created] if created else None
+    return (row[time] if time else 0, made is not None, made or 0, number)
+
+
+def _same(row: Row, other: Row, columns: Sequence[str]) -> bool:
+    return all(row[name] == other[name] for name in columns)
