@@ -136,7 +136,7 @@ class _Meaning:
         keys = [[key.name, key.dtype] for key in view.entities] if isinstance(view, FeatureView) else []
         told: dict[str, Any] = {"dtype": feature.dtype, "keys": keys, "fill_null": feature.fill_null}
         if feature.expression is None:
-            return {**told, "column": _source_column(view, feature.name)}
+            return {**told, "column": _source_column(view, feature.renamed_from or feature.name)}
         learned = feature.learned.parameters if feature.learned else None
         return {**told, "learned": learned, "expression": self._resolved(view, feature.expression)}
 

@@ -1,4 +1,4 @@
-"""`e2e-ml festaf validate | profile | historical | materialize | online`: the data on the command line."""
+"""`e2e-ml festaf validate | profile | historical | materialize | online | predict`: the data on the command line."""
 
 from __future__ import annotations
 
@@ -75,10 +75,7 @@ def historical(
     if output is None:
         click.echo(answer.write_csv(), nl=False)
         return
-    if output.suffix not in (".csv", ".parquet"):
-        raise click.UsageError(f"{output} says no format: name it .csv or .parquet.")
-    answer.write_parquet(output) if output.suffix == ".parquet" else answer.write_csv(output)
-    click.echo(f"{len(answer)} rows written to {output}.")
+    _write(answer, output)
 
 
 @click.command()
@@ -114,6 +111,38 @@ def online(features: tuple[str, ...], rows: tuple[str, ...], file: Path | None, 
         click.echo(json.dumps({**row, **({"missing": missing} if missing else {})}, default=str, ensure_ascii=False))
 
 
+@click.command()
+@click.argument("model")
+@click.option("--row", "rows", multiple=True, help='Keys as JSON: {"origin": "JFK"}. May be repeated.')
+@click.option("--rows", "file", type=_file, help="A file of keys: CSV, Parquet or JSON.")
+@click.option("--at", default="event_timestamp", show_default=True, help="The column with each row's time, if any.")
+@click.option("--missing", type=click.Choice(["refuse", "pass"]), default="refuse", show_default=True)
+@click.option("--features", is_flag=True, help="Show what the model was given, too.")
+@click.option("--output", type=_output, help="A CSV or Parquet file to write; JSON lines are printed unless said.")
+@project_option
+def predict(
+    model: str,
+    rows: tuple[str, ...],
+    file: Path | None,
+    at: str,
+    missing: Any,
+    features: bool,
+    output: Path | None,
+    project: Path,
+) -> None:
+    """Ask MODEL, such as models:/flight-delay@champion, by entity keys alone, of the MLflow in MLFLOW_TRACKING_URI.
+
+    Rows with a time are asked as of then, from the offline store; others as of now, from the online store.
+    """
+    asked = [{**row, at: _time(row[at])} if isinstance(row.get(at), str) else row for row in _asking(rows, file)]
+    answer = _open(project).predict(model, asked, at=at, missing=missing).to_polars(features)
+    if output is not None:
+        _write(answer, output)
+        return
+    for row in answer.to_dicts():
+        click.echo(json.dumps(row, default=str, ensure_ascii=False))
+
+
 def _open(project: Path) -> FeatureStore:
     from e2e_ml.festaf.store import FeatureStore
 
@@ -147,6 +176,13 @@ def _read(path: Path, at: str | None = None) -> pl.DataFrame:
     except pl.exceptions.PolarsError as error:
         raise FeatureStoreError(f"{path} could not be read: {str(error).splitlines()[0]}.") from error
     return frame
+
+
+def _write(answer: pl.DataFrame, output: Path) -> None:
+    if output.suffix not in (".csv", ".parquet"):
+        raise click.UsageError(f"{output} says no format: name it .csv or .parquet.")
+    answer.write_parquet(output) if output.suffix == ".parquet" else answer.write_csv(output)
+    click.echo(f"{len(answer)} rows written to {output}.")
 
 
 def _time(text: str | None) -> datetime | None:
