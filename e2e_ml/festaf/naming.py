@@ -26,7 +26,12 @@ def dag_id(project: str, view: model.FeatureView) -> str | None:
     """The DAG that makes the view: festaf's own where it has a schedule, the one it names, or None."""
     if view.produced_by is not None:
         return view.produced_by.dag_id
-    return f"festaf.{project}.{view.name}" if view.schedule is not None else None
+    return made_dag_id(project, view.name) if view.schedule is not None else None
+
+
+def made_dag_id(project: str, view: str) -> str:
+    """The DAG that festaf itself makes for a view."""
+    return f"festaf.{project}.{view}"
 
 
 def project_name(folder_name: str) -> str:
