@@ -9,7 +9,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from e2e_ml.festaf.definition.classes import FeatureService, FeatureView, Owner, Source, Task, csv, delta, parquet
+from e2e_ml.festaf.definition.classes import (
+    FeatureService,
+    FeatureView,
+    OnDemandView,
+    Owner,
+    Source,
+    Task,
+    csv,
+    delta,
+    parquet,
+)
 from e2e_ml.festaf.definition.columns import Column
 from e2e_ml.festaf.definition.escape import python
 from e2e_ml.festaf.definition.places import DefinitionError
@@ -36,6 +46,7 @@ __all__ = [
     "Float64",
     "Int32",
     "Int64",
+    "OnDemandView",
     "Owner",
     "Source",
     "String",

@@ -5,10 +5,11 @@ Nothing here computes. `schema_version` changes when a reader of the old form wo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PrivateAttr
 
 from e2e_ml.festaf import dtypes
 
@@ -101,9 +102,16 @@ class Feature(Record):
     tags: tuple[str, ...] = ()
     deprecated: str | None = None  # why, and what to use instead
     renamed_from: str | None = None
+    # What its column is called in the stores; None: as the feature is. A rename leaves the stored rows as they are.
+    stored_as: str | None = None
     first_seen: datetime  # when it was first applied; kept over later applies
     changed_at: datetime  # when its definition last changed
     hidden: bool = False  # an intermediate expression without a name of its own
+
+    @property
+    def column(self) -> str:
+        """Its column in the offline table and its field in the online store."""
+        return self.stored_as or self.name
 
 
 class Key(Record):
@@ -114,7 +122,27 @@ class Key(Record):
     description: str = ""
 
 
-class View(Record):
+N = TypeVar("N", bound="View | FeatureService | Feature")
+
+
+class Indexed(Record):
+    """A record that finds its parts by name without a walk through all of them."""
+
+    _by_name: dict[int, tuple[tuple[Any, ...], dict[str, Any]]] = PrivateAttr(default_factory=dict[int, Any])
+
+    def _named(self, parts: tuple[N, ...]) -> dict[str, N]:
+        """`parts` by their names. Kept by what they are, for `model_copy` takes private attributes along."""
+        held = self._by_name.get(id(parts))
+        if held is None or held[0] is not parts:
+            held = self._by_name[id(parts)] = (parts, {part.name: part for part in parts})
+        return held[1]
+
+    def __eq__(self, other: object) -> bool:
+        # Pydantic compares private attributes too, and what was looked up makes no other record.
+        return type(other) is type(self) and self.__dict__ == other.__dict__
+
+
+class View(Indexed):
     """What feature views and on-demand views have in common: features, and who answers for them."""
 
     name: str
@@ -132,13 +160,13 @@ class View(Record):
 
     def feature(self, name: str) -> Feature:
         """The feature called `name`. Raises KeyError."""
-        for feature in self.features:
-            if feature.name == name:
-                return feature
-        raise KeyError(f"{self.name}.{name}")
+        found = self._named(self.features).get(name)
+        if found is None:
+            raise KeyError(f"{self.name}.{name}")
+        return found
 
     def has(self, name: str) -> bool:
-        return any(f.name == name for f in self.features)
+        return name in self._named(self.features)
 
 
 class OnDemandView(View):
@@ -153,6 +181,8 @@ class OnDemandView(View):
 
 class FeatureView(View):
     source: Source
+    # Under what name its rows are kept in the stores; None: its own. A rename leaves the stored rows where they are.
+    stored_as: str | None = None
     source_columns: dict[str, str] = Field(default_factory=dict)  # what the source calls columns otherwise, by name
     entities: tuple[Key, ...]
     event_time: str | None = None  # the column; None: a view without timestamps
@@ -167,6 +197,11 @@ class FeatureView(View):
     # ended within it once more, and rewrites those that have changed.
     lateness_seconds: float | None = None
     on_broken: Literal["warn", "fail"] = "warn"  # what a broken rule does besides `required`, which always fails
+
+    @property
+    def table(self) -> str:
+        """The name of its offline table, and of its rows in the online store."""
+        return self.stored_as or self.name
 
 
 class Target(Record):
@@ -198,43 +233,77 @@ RecordKind = Literal["feature view", "on-demand view", "feature", "feature servi
 class Change(Record):
     """One line of a plan and of the history."""
 
-    action: Literal["add", "change", "rename", "remove"]
+    action: Literal["add", "change", "rename", "remove", "learn"]
     kind: RecordKind
-    name: str  # full name
+    name: str  # full name, after a rename the new one
     details: tuple[str, ...] = ()  # "expression: temp <= 32 -> temp <= 30"
     impact: tuple[str, ...] = ()  # full names of services (and features) that stand on it
+    dags: tuple[str, ...] = ()  # that run with the changed definition
+    # The definitions themselves, as they stand in the registry: a view's without its features where those have
+    # changes of their own. None: there was none, or there is none any more.
+    before: dict[str, Any] | None = None
+    after: dict[str, Any] | None = None
 
 
 class Applied(Record):
-    """One apply, newest last in the history."""
+    """One apply: a line of the history, newest last. It lies beside registry.json, in registry.history.jsonl."""
 
     version: int
     at: datetime
     by: str
     commit: str | None = None
     changes: tuple[Change, ...]
+    writer: str = ""  # the program that checked and wrote it, "e2e-ml 0.1.0"
+    sha256: str = ""  # of registry.json as this apply wrote it
 
 
-class Registry(Record):
+class Registry(Indexed):
+    """Everything that is defined. How it came so, `history`, is read when it is asked for."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
     schema_version: int = SCHEMA_VERSION
     project: str
     version: int = 0  # counts applies; a writer that read an older one is refused
     views: tuple[FeatureView, ...] = ()
     on_demand: tuple[OnDemandView, ...] = ()
     services: tuple[FeatureService, ...] = ()
-    history: tuple[Applied, ...] = ()
+
+    # Files of form 1 have it in them, and so have a server's answers; a project keeps it in a file of its own.
+    inline: tuple[Applied, ...] = Field(default=(), alias="history")
+
+    _read_history: Callable[[], tuple[Applied, ...]] = PrivateAttr(default=tuple)
+
+    @property
+    def history(self) -> tuple[Applied, ...]:
+        """Every apply, newest last."""
+        return self.inline or self._read_history()
+
+    def with_history(self, read: Callable[[], tuple[Applied, ...]]) -> Registry:
+        """The same definitions, with a history that is read when it is asked for."""
+        made = self.model_copy(update={"inline": ()})
+        made._read_history = read
+        return made
+
+    def whole(self) -> Registry:
+        """With the history in it, as one value to send."""
+        return self.model_copy(update={"inline": self.history})
 
     def view(self, name: str) -> FeatureView | None:
         """The view called `name`, if there is one."""
-        return next((view for view in self.views if view.name == name), None)
+        return self._named(self.views).get(name)
 
     def any_view(self, name: str) -> View | None:
         """The feature view or on-demand view called `name`, if there is one."""
-        return self.view(name) or next((view for view in self.on_demand if view.name == name), None)
+        return self.view(name) or self._named(self.on_demand).get(name)
+
+    def all_views(self) -> tuple[View, ...]:
+        """Feature views, then on-demand views."""
+        return (*self.views, *self.on_demand)
 
     def service(self, name: str) -> FeatureService | None:
         """The service called `name`, if there is one."""
-        return next((service for service in self.services if service.name == name), None)
+        return self._named(self.services).get(name)
 
 
 # --- answers -----------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What a person writes: feature views and feature services as classes, and the values that stand in them.
+"""What a person writes: views and feature services as classes, and the values that stand in them.
 
 A class is read and checked when it is complete, and kept as a record; nothing runs and nothing is opened.
 """
@@ -95,12 +95,41 @@ class FeatureView:
     on_broken: ClassVar[OneOf["warn", "fail"]] = "warn"
     tags: ClassVar[Sequence[str]] = ()
 
+    deprecated: ClassVar[str | None] = None  # what to use instead
+    renamed_from: ClassVar[str | None] = None  # what it was called until now: its rows and its history go on
+
     __record__: ClassVar[model.FeatureView]
 
     def __init_subclass__(cls) -> None:
-        from e2e_ml.festaf.definition.compiling import view_record
+        from e2e_ml.festaf.definition.view_records import view_record
 
         cls.__record__ = view_record(cls)
+
+
+class OnDemandView:
+    """Features that are computed when they are asked for, from what the request brings and from other views' features.
+
+        class AtTheGate(fs.OnDemandView):
+            scheduled_hour = fs.Int32().request()
+            is_night = (scheduled_hour < 6) | (scheduled_hour > 21)
+            cold_night = is_night & HourlyWeather.is_freezing
+
+    Without a request it combines features of several views. It has neither source, keys nor times: it is asked by the
+    keys of the views that it reads. The same expressions run on a training set and on an online answer.
+    """
+
+    owner: ClassVar[Owner | None] = None
+    purpose: ClassVar[str] = ""
+    tags: ClassVar[Sequence[str]] = ()
+    deprecated: ClassVar[str | None] = None
+    renamed_from: ClassVar[str | None] = None
+
+    __record__: ClassVar[model.OnDemandView]
+
+    def __init_subclass__(cls) -> None:
+        from e2e_ml.festaf.definition.view_records import on_demand_record
+
+        cls.__record__ = on_demand_record(cls)
 
 
 class FeatureService:
@@ -114,14 +143,17 @@ class FeatureService:
     owner: ClassVar[Owner | None] = None
     purpose: ClassVar[str] = ""
     tags: ClassVar[Sequence[str]] = ()
+    deprecated: ClassVar[str | None] = None
+    renamed_from: ClassVar[str | None] = None
 
     __record__: ClassVar[model.FeatureService]
     __target__: ClassVar[model.Feature | None]  # the hidden feature of a target that was written here
 
     def __init_subclass__(cls) -> None:
-        from e2e_ml.festaf.definition.compiling import service_record
+        from e2e_ml.festaf.definition.service_records import service_record
 
         cls.__record__, cls.__target__ = service_record(cls)
 
 
-Definitions = ModuleType | Iterable[type[FeatureView] | type[FeatureService]]
+DefinitionClass = type[FeatureView] | type[OnDemandView] | type[FeatureService]
+Definitions = ModuleType | Iterable[DefinitionClass]

@@ -12,12 +12,12 @@ from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import CodeType
 
-from e2e_ml.festaf.definition.classes import FeatureService, FeatureView
+from e2e_ml.festaf.definition.classes import DefinitionClass, FeatureService, FeatureView, OnDemandView
 from e2e_ml.festaf.definition.columns import Column
 from e2e_ml.festaf.definition.places import DefinitionError, Place
 
 
-def load_definitions(project: Path | str) -> list[type[FeatureView] | type[FeatureService]]:
+def load_definitions(project: Path | str) -> list[DefinitionClass]:
     """Run the definition modules of a project folder and give the classes in them, in the order of their definition.
 
     Modules run anew at each call. They may import each other (`from features.weather import HourlyWeather`, or
@@ -31,12 +31,12 @@ def load_definitions(project: Path | str) -> list[type[FeatureView] | type[Featu
         )
     for name in [name for name in sys.modules if name == "features" or name.startswith("features.")]:
         del sys.modules[name]
-    found: dict[type[FeatureView] | type[FeatureService], None] = {}
+    found: dict[DefinitionClass, None] = {}
     sys.path.insert(0, str(folder))
     try:
         for name, file in files:
             for value in vars(_run(name, file)).values():
-                if isinstance(value, type) and issubclass(value, FeatureView | FeatureService):
+                if isinstance(value, type) and issubclass(value, FeatureView | OnDemandView | FeatureService):
                     found.update({value: None} if "__record__" in vars(value) else {})
     finally:
         sys.path.remove(str(folder))
@@ -91,7 +91,7 @@ def _stopped(error: BaseException) -> str:
     match error:
         case NameError(name=str(name)):
             return f"there is nothing called {name} here.{_meant(name, _names_at(error))}"
-        case AttributeError(name=str(name), obj=type() as owner) if issubclass(owner, FeatureView):
+        case AttributeError(name=str(name), obj=type() as owner) if issubclass(owner, FeatureView | OnDemandView):
             known = [member for member, value in vars(owner).items() if isinstance(value, Column)]
             return f"{owner.__name__} has no column {name}. It has: {', '.join(known)}."
         case ImportError(name=str(name)):

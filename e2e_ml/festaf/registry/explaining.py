@@ -5,7 +5,7 @@ from __future__ import annotations
 from e2e_ml.festaf import model
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.naming import dag_id
-from e2e_ml.festaf.registry.planning import dependents, services_on
+from e2e_ml.festaf.registry.standing import dependents, services_on
 
 
 def explain(registry: model.Registry, name: str, stats: model.ViewStats | None = None) -> model.Explanation:

@@ -1,37 +1,43 @@
 """`registry.json`: reading it with every check, and writing it so that no writer undoes another's work.
 
-The file is data. Any language can read it, by the JSON Schema that `json_schema` gives; nothing in it is executed.
+The file is data. Any language can read it, by the JSON Schema that `schema` gives; nothing in it is executed. What was
+read is kept as long as the file stays what it was, so that asking again costs a look at the folder.
 """
 
 from __future__ import annotations
 
 import fcntl
+import gc
 import getpass
-import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Generator
+import time
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+import orjson
 from pydantic import ValidationError
 
 from e2e_ml.festaf import model
 from e2e_ml.festaf.errors import FeatureStoreError
-from e2e_ml.festaf.expression import AGGREGATES, ExpressionError, columns, from_json
-from e2e_ml.festaf.expression.operations import OPERATIONS, infer
-from e2e_ml.festaf.expression.steps import column_types, in_order
 from e2e_ml.festaf.naming import project_name
+from e2e_ml.festaf.registry import history
+from e2e_ml.festaf.registry.checking import problems
+from e2e_ml.festaf.registry.layout import to_text
 from e2e_ml.festaf.registry.planning import Plan
 
 FILE_NAME = "registry.json"
 _LOCK_NAME = ".registry.lock"
 _RESTORE = (
     "Restore it from version control; without a copy, move it away and `e2e-ml festaf apply` makes a new one of the "
-    "definitions, without the history."
+    "definitions."
 )
+_FRESH = 100_000_000  # nanoseconds; younger than this, a file may change again without a change of its time
+_KEPT = 16  # files
 
 
 class RegistryError(FeatureStoreError):
@@ -44,6 +50,9 @@ class RegistryChangedError(FeatureStoreError):
 
 # --- reading -----------------------------------------------------------------------------------------------------
 
+_Identity = tuple[int, int, int, int]
+_kept: dict[str, tuple[_Identity, model.Registry]] = {}
+
 
 def path_of(project: Path | str) -> Path:
     """The registry of a project folder; the path of a JSON file stays as it is."""
@@ -55,90 +64,88 @@ def read(project: Path | str, *, name: str | None = None) -> model.Registry:
     """The registry of a project folder. Where there is none yet it is empty, at version 0, for the project `name`:
     the folder's name unless said.
 
-    Raises RegistryError.
+    The file is read again only when it has changed. Raises RegistryError.
     """
     path = path_of(project)
+    key = os.path.abspath(path)  # noqa: PTH100  # a link stays a link, and this is asked for every row online
     try:
-        text = path.read_text(encoding="utf-8")
+        identity = _identity(os.stat(key))  # noqa: PTH116
+        held = _kept.get(key)
+        if held is not None and held[0] == identity:
+            return held[1]
+        content = path.read_bytes()
     except FileNotFoundError:
         return model.Registry(project=project_name(name or path.resolve().parent.name))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise RegistryError(f"{path} cannot be read: {reason}. Give yourself the right to, or restore it.") from None
-    return parse(text, str(path))
-
-
-def parse(text: str, path: str = FILE_NAME) -> model.Registry:
-    """Read a registry from its JSON text; `path` is what errors call it. Raises RegistryError."""
-    try:
-        data = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        where = f" at line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise RegistryError(f"{path} is not JSON{where}. {_RESTORE}") from None
-    version: Any = data.get("schema_version") if isinstance(data, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    if isinstance(version, int) and version > model.SCHEMA_VERSION:
+    except OSError as error:
         raise RegistryError(
-            f"{path} has form {version}, of a newer e2e-ml; this one reads up to {model.SCHEMA_VERSION}. Upgrade it."
-        )
-    try:
-        registry = model.Registry.model_validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        raise RegistryError(f"{path}: {_field(first['loc'])}: {first['msg']}{more}. {_RESTORE}") from None
-    for where, sentence in _problems(registry):
-        raise RegistryError(f"{path}: {where}: {sentence} {_RESTORE}")
+            f"{path} cannot be read: {error.strerror}. Give yourself the right to, or restore it."
+        ) from None
+    registry = _parsed(content, str(path), trusted=history.is_written_by_us(path, content))
+    if not registry.inline:
+        registry = registry.with_history(lambda: history.read(path, registry.version))
+    # Of a file that was written a moment ago its time does not tell whether it was written once more since.
+    if time.time_ns() - identity[1] > _FRESH:
+        while len(_kept) >= _KEPT:
+            _kept.pop(next(iter(_kept)), None)
+        _kept[key] = (identity, registry)
     return registry
+
+
+def _identity(stat: os.stat_result) -> _Identity:
+    return stat.st_ino, stat.st_mtime_ns, stat.st_size, stat.st_dev
+
+
+def parse(text: str | bytes, path: str = FILE_NAME) -> model.Registry:
+    """Read a registry from its JSON text; `path` is what errors call it. Raises RegistryError."""
+    return _parsed(text.encode() if isinstance(text, str) else text, path, trusted=False)
+
+
+def _parsed(content: bytes, path: str, *, trusted: bool) -> model.Registry:
+    """`trusted`: this program has checked what the definitions mean before it wrote them; their form is checked."""
+    with _without_gc():
+        try:
+            registry = model.Registry.model_validate_json(content)
+        except ValidationError as error:
+            raise RegistryError(_unreadable(content, path, error)) from None
+        if registry.schema_version > model.SCHEMA_VERSION:
+            raise RegistryError(_newer(path, registry.schema_version))
+        for where, sentence in () if trusted else problems(registry):
+            raise RegistryError(f"{path}: {where}: {sentence} {_RESTORE}")
+    return registry
+
+
+@contextmanager
+def _without_gc() -> Generator[None]:
+    """Making ten thousand records would set off many collections that find nothing: they took half of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _unreadable(content: bytes, path: str, error: ValidationError) -> str:
+    try:
+        data: Any = orjson.loads(content)
+    except orjson.JSONDecodeError as wrong:
+        return f"{path} is not JSON at line {wrong.lineno}, column {wrong.colno}. {_RESTORE}"
+    version = cast("dict[str, Any]", data).get("schema_version") if isinstance(data, dict) else None
+    if isinstance(version, int) and version > model.SCHEMA_VERSION:
+        return _newer(path, version)
+    first = error.errors()[0]
+    more = f" ({error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{path}: {_field(first['loc'])}: {first['msg']}{more}. {_RESTORE}"
+
+
+def _newer(path: str, version: int) -> str:
+    return f"{path} has form {version}, of a newer e2e-ml; this one reads up to {model.SCHEMA_VERSION}. Upgrade it."
 
 
 def _field(location: tuple[int | str, ...]) -> str:
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
     return text.removeprefix(".") or "the whole"
-
-
-def _problems(registry: model.Registry) -> Generator[tuple[str, str]]:
-    """What the form allows and has no meaning: where, and a sentence."""
-    names = [v.name for v in registry.views] + [s.name for s in registry.services]
-    for name in names:
-        if names.count(name) > 1:
-            yield name, "There are two of that name."
-    for view in registry.views:
-        yield from _view_problems(view)
-    views = {v.name: v for v in registry.views}
-    for i, service in enumerate(registry.services):
-        wanted = [(f"services[{i}].features", name) for name in service.features]
-        if service.target:
-            wanted.append((f"services[{i}].target", f"{service.target.view}.{service.target.feature}"))
-        for where, full in wanted:
-            view, _, feature = full.partition(".")
-            if view not in views or not views[view].has(feature):
-                yield where, f"{service.name} reads {full}, which is not in the registry."
-
-
-def _view_problems(view: model.FeatureView) -> Generator[tuple[str, str]]:
-    names = [key.name for key in view.entities] + [t for t in (view.event_time, view.created_time) if t]
-    names += [f.name for f in view.features]
-    for name in names:
-        if names.count(name) > 1:
-            yield view.name, f"There are two columns called {name}."
-    types = column_types(view)
-    expressions = {f.name: f for f in view.features if f.expression is not None}
-    for name, feature in expressions.items():
-        where = f"{view.name}.{name}.expression"
-        try:
-            expression = from_json(feature.expression)
-            dtype = infer(expression, types)
-        except ExpressionError as error:
-            yield where, str(error)
-            return
-        if dtype != feature.dtype:
-            yield where, f"It gives {dtype}, and the feature is said to be {feature.dtype}."
-        if columns(expression) != feature.inputs:
-            yield f"{view.name}.{name}.inputs", f"The expression reads {', '.join(columns(expression)) or 'nothing'}."
-    try:
-        in_order({name: from_json(f.expression) for name, f in expressions.items()})
-    except ExpressionError as error:
-        yield view.name, str(error)
 
 
 # --- writing -----------------------------------------------------------------------------------------------------
@@ -151,8 +158,89 @@ def apply(project: Path | str, plan: Plan, *, by: str | None = None, commit: str
     nothing. Raises RegistryChangedError when the registry is not the one that was planned from, and RegistryError.
     """
     path = path_of(project)
+    with _writing(path):
+        current = read(path, name=plan.project)
+        if current.version != plan.base_version or current.project != plan.project:
+            raise RegistryChangedError(_changed(path, current, plan))
+        if plan.is_empty:
+            return current
+        after = current.model_copy(update={"views": plan.views, "on_demand": plan.on_demand, "services": plan.services})
+        return _write_version(path, current, after, plan.changes, plan.at, by, commit)
+
+
+def learned(
+    project: Path | str,
+    base: model.Registry,
+    parameters: dict[str, model.Learned],
+    changes: Sequence[model.Change],
+    at: datetime,
+    *,
+    by: str | None = None,
+) -> model.Registry:
+    """Write what was learned for features (full names) of the registry `base`, as a version of its own.
+
+    Raises RegistryChangedError when another version has been applied since, and RegistryError.
+    """
+    path = path_of(project)
+    with _writing(path):
+        current = read(path, name=base.project)
+        if current.version != base.version:
+            raise RegistryChangedError(
+                f"{path} has changed while it was learned from version {base.version}: {_who(current)}. Learn again."
+            )
+        return _write_version(path, current, _with_learned(current, parameters), changes, at, by, None)
+
+
+def _with_learned(registry: model.Registry, parameters: dict[str, model.Learned]) -> model.Registry:
+    views: list[model.FeatureView] = []
+    for view in registry.views:
+        mine = {
+            f.name: parameters[f"{view.name}.{f.name}"] for f in view.features if f"{view.name}.{f.name}" in parameters
+        }
+        features = tuple(f.model_copy(update={"learned": mine[f.name]}) if f.name in mine else f for f in view.features)
+        views.append(view.model_copy(update={"features": features}) if mine else view)
+    return registry.model_copy(update={"views": tuple(views)})
+
+
+def _write_version(
+    path: Path,
+    current: model.Registry,
+    after: model.Registry,
+    changes: Sequence[model.Change],
+    at: datetime,
+    by: str | None,
+    commit: str | None,
+) -> model.Registry:
+    """Write `after` as the version that follows `current`: its line of the history first, then itself."""
+    registry = after.model_copy(
+        update={"version": current.version + 1, "schema_version": model.SCHEMA_VERSION, "inline": ()}
+    )
+    for where, sentence in problems(registry, current.views):
+        raise RegistryError(f"What was to be written is wrong, and nothing was. {where}: {sentence}")
+    text = to_text(registry).encode()
+    applied = model.Applied(
+        version=registry.version,
+        at=at,
+        by=by or _user(),
+        commit=commit or _commit(path.parent),
+        changes=tuple(changes),
+        writer=history.WRITER,
+        sha256=history.digest(text),
+    )
+    history.append(path, [*current.inline, applied])
+    _write(path, text)
+    return registry.with_history(lambda: history.read(path, registry.version))
+
+
+@contextmanager
+def _writing(path: Path) -> Generator[None]:
+    """Hold the project's lock; what the system refuses is said in a sentence."""
     try:
-        return _apply(path, plan, by, commit)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # The lock's file stays: removing it would let two writers hold two locks.
+        with (path.parent / _LOCK_NAME).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
     except OSError as error:
         raise RegistryError(
             f"{path} cannot be written: {error.strerror or error}. It is as it was. Make room, or give yourself the "
@@ -160,59 +248,22 @@ def apply(project: Path | str, plan: Plan, *, by: str | None = None, commit: str
         ) from error
 
 
-def _apply(path: Path, plan: Plan, by: str | None, commit: str | None) -> model.Registry:
-    with _locked(path):
-        current = read(path, name=plan.project)
-        if current.version != plan.base_version or current.project != plan.project:
-            raise RegistryChangedError(_changed(path, current, plan))
-        if plan.is_empty:
-            return current
-        applied = model.Applied(
-            version=current.version + 1,
-            at=plan.at,
-            by=by or _user(),
-            commit=commit or _commit(path.parent),
-            changes=plan.changes,
-        )
-        registry = current.model_copy(
-            update={
-                "version": applied.version,
-                "views": plan.views,
-                "services": plan.services,
-                "history": (*current.history, applied),
-            }
-        )
-        _write(path, to_text(registry))
-    return registry
-
-
-def to_text(registry: model.Registry) -> str:
-    """The registry as it stands in the file: indented JSON, so that version control shows what changed."""
-    return registry.model_dump_json(indent=2) + "\n"
-
-
 def _changed(path: Path, current: model.Registry, plan: Plan) -> str:
     if current.project != plan.project:
         return f"{path} belongs to the project {current.project}, and the plan was made for {plan.project}. Plan again."
+    return f"{path} has changed since the plan was made from version {plan.base_version}: {_who(current)}. Plan again."
+
+
+def _who(current: model.Registry) -> str:
     last = current.history[-1] if current.history else None
-    who = f"{last.by} applied version {last.version} at {last.at:%Y-%m-%d %H:%M:%S} UTC" if last else "it was reset"
-    return f"{path} has changed since the plan was made from version {plan.base_version}: {who}. Plan again."
+    return f"{last.by} applied version {last.version} at {last.at:%Y-%m-%d %H:%M:%S} UTC" if last else "it was reset"
 
 
-@contextmanager
-def _locked(path: Path) -> Generator[None]:
-    """Hold the project's lock. The file stays: removing it would let two writers hold two locks."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with (path.parent / _LOCK_NAME).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, text: bytes) -> None:
     """Replace the file at once: a reader sees the old one or the new one, also after a power cut."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with os.fdopen(handle, "wb") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -245,71 +296,3 @@ def _commit(folder: Path) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return answer.stdout.strip() if answer.returncode == 0 else None
-
-
-# --- the published form ------------------------------------------------------------------------------------------
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of registry.json, expression trees included: `resources/registry.schema.json`."""
-    schema: dict[str, Any] = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **model.Registry.model_json_schema(),
-        "title": "festaf registry",
-    }
-    tree = {"$ref": "#/$defs/Expression"}
-    feature = schema["$defs"]["Feature"]["properties"]
-    feature["expression"] = {"anyOf": [tree, {"type": "null"}], "default": None}
-    schema["$defs"]["Expression"] = {
-        "description": "An expression over the columns and features of its view.",
-        "oneOf": [
-            _node("column", name={"type": "string", "minLength": 1}),
-            _node(
-                "literal",
-                dtype={"enum": ["bool", "int64", "float64", "string", "date", "timestamp"]},
-                value={"type": ["boolean", "integer", "number", "string"]},
-            ),
-            _node("cast", dtype={"type": "string"}, args=_args(1, 1)),
-            _WINDOW,
-            *_applications(),
-        ],
-    }
-    return schema
-
-
-_WINDOW: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "op": {"const": "window"},
-        "aggregate": {"enum": list(AGGREGATES)},
-        "quantile": {"type": "number", "minimum": 0, "maximum": 1},
-        "seconds": {"type": "number", "exclusiveMinimum": 0},
-        "rows": {"type": "integer", "minimum": 1},
-        "by": {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1},
-        "args": {"type": "array", "items": {"$ref": "#/$defs/Expression"}, "minItems": 1, "maxItems": 1},
-    },
-    "required": ["op", "aggregate", "args"],
-    "additionalProperties": False,
-}
-
-
-def _applications() -> Generator[dict[str, Any]]:
-    """The operations, those of as many operands together."""
-    counts = dict.fromkeys((op.least, op.most) for op in OPERATIONS.values())
-    for least, most in counts:
-        names = [op.name for op in OPERATIONS.values() if (op.least, op.most) == (least, most)]
-        yield _node(*names, args=_args(least, most))
-
-
-def _node(*ops: str, **fields: Any) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": {"op": {"const": ops[0]} if len(ops) == 1 else {"enum": list(ops)}, **fields},
-        "required": ["op", *fields],
-        "additionalProperties": False,
-    }
-
-
-def _args(least: int, most: int | None) -> dict[str, Any]:
-    limits = {"minItems": least} | ({} if most is None else {"maxItems": most})
-    return {"type": "array", "items": {"$ref": "#/$defs/Expression"}, **limits}

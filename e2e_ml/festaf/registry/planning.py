@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from e2e_ml.festaf import model
 from e2e_ml.festaf.definition.classes import Definitions
-from e2e_ml.festaf.definition.compiling import compile_definitions
-from e2e_ml.festaf.naming import rule
+from e2e_ml.festaf.definition.compiling import Compiled, compile_definitions
+from e2e_ml.festaf.naming import dag_id
+from e2e_ml.festaf.registry import renaming
+from e2e_ml.festaf.registry.differing import definition, details, is_same
+from e2e_ml.festaf.registry.marks import marked
+from e2e_ml.festaf.registry.standing import Standing, dependents, services_on, standing, used_by
 
-Named = TypeVar("Named", model.Feature, model.FeatureView, model.FeatureService)
+__all__ = ["Definitions", "Plan", "dependents", "plan", "services_on"]
 
-_BOOKKEEPING = frozenset({"first_seen", "changed_at", "version"})
-_SHOWN = 100  # characters of a value in a line of a plan
+V = TypeVar("V", model.FeatureView, model.OnDemandView)
+_SIGNS = {"add": "+", "change": "~", "rename": "→", "remove": "-"}
+_DROPPED = "learned parameters: dropped, for what is scaled has changed; learn them again"
 
 
 class Plan(model.Record):
@@ -25,7 +29,9 @@ class Plan(model.Record):
     base_version: int  # the version it was planned from; an apply to any other is refused
     at: datetime
     changes: tuple[model.Change, ...]
+    warnings: tuple[str, ...] = ()  # sentences; they keep nobody from applying
     views: tuple[model.FeatureView, ...]
+    on_demand: tuple[model.OnDemandView, ...] = ()
     services: tuple[model.FeatureService, ...]
 
     @property
@@ -34,19 +40,18 @@ class Plan(model.Record):
 
     def __str__(self) -> str:
         """The plan for people: a line for each change, its details and who stands on it below."""
-        if self.is_empty:
-            return f"{self.project}: the registry is as defined, nothing to apply."
         lines: list[str] = []
         for change in self.changes:
             lines.append(f"{_SIGNS[change.action]} {change.kind} {change.name}")
             lines += [f"    {detail}" for detail in change.details]
             lines += [f"    affects {', '.join(change.impact)}"] if change.impact else []
+            lines += [f"    runs in {', '.join(change.dags)}"] if change.dags else []
+        lines += [*([""] if lines and self.warnings else []), *(f"! {warning}" for warning in self.warnings)]
+        if self.is_empty:
+            return "\n".join([*lines, f"{self.project}: the registry is as defined, nothing to apply."])
         counts = {action: sum(c.action == action for c in self.changes) for action in _SIGNS}
         summary = ", ".join(f"{count} to {action}" for action, count in counts.items() if count)
         return "\n".join([*lines, "", f"{self.project}: {summary}."])
-
-
-_SIGNS = {"add": "+", "change": "~", "remove": "-"}
 
 
 def plan(registry: model.Registry, definitions: Definitions, now: datetime | None = None) -> Plan:
@@ -56,186 +61,336 @@ def plan(registry: model.Registry, definitions: Definitions, now: datetime | Non
     """
     at = (now or datetime.now(UTC)).astimezone(UTC)
     compiled = compile_definitions(definitions)
-    old_views = {v.name: v for v in registry.views}
-    old_services = {s.name: s for s in registry.services}
-    views = tuple(_carried_view(old_views.get(v.name), v, at) for v in compiled.views)
-    services = tuple(_carried(old_services.get(s.name), s, at) for s in compiled.services)
-    after = registry.model_copy(update={"views": views, "services": services})
-    changes = (*_view_changes(registry, after), *_service_changes(old_services, {s.name: s for s in services}))
+    renames = renaming.find(registry, compiled)
+    before = renaming.renamed(registry, renames)
+    after = _carried_over(before, compiled, at)
     return Plan(
         project=registry.project,
         base_version=registry.version,
         at=at,
-        changes=changes,
-        views=views,
-        services=services,
+        changes=tuple(_Changes(before, after, renames).all()),
+        warnings=tuple(_warnings(after)),
+        views=after.views,
+        on_demand=after.on_demand,
+        services=after.services,
     )
 
 
-# --- carrying over when it was first seen and last changed -------------------------------------------------------
+# --- carrying over what applies have noted -----------------------------------------------------------------------
 
 
-def _carried_view(old: model.FeatureView | None, new: model.FeatureView, at: datetime) -> model.FeatureView:
-    known = {f.name: f for f in old.features} if old else {}
-    features = tuple(_carried(known.get(f.name), f, at) for f in new.features)
-    return _carried(old, new.model_copy(update={"features": features}), at)
+def _carried_over(before: model.Registry, compiled: Compiled, at: datetime) -> model.Registry:
+    """The definitions as a registry: first seen and last changed, learned and stored as it was before."""
+    taken = {view.table for view in before.views}
+    views: list[model.FeatureView] = []
+    for view in compiled.views:
+        old = before.view(view.name)
+        if old is None and view.name in taken:  # the rows of a renamed view are kept under its old name
+            view = view.model_copy(update={"stored_as": _free(view.name, taken)})
+            taken.add(view.table)
+        views.append(_with_columns(_carried_view(old, view, at)))
+    on_demand = tuple(
+        _carried_view(old if isinstance(old := before.any_view(v.name), model.OnDemandView) else None, v, at)
+        for v in compiled.on_demand
+    )
+    services = tuple(_carried_service(before, service, at) for service in compiled.services)
+    return before.model_copy(update={"views": tuple(views), "on_demand": on_demand, "services": services})
 
 
-def _carried(old: Named | None, new: Named, at: datetime) -> Named:
+def _carried_view(old: V | None, new: V, at: datetime) -> V:
+    if old is None:
+        features = tuple(f.model_copy(update={"first_seen": at, "changed_at": at}) for f in new.features)
+        return new.model_copy(update={"first_seen": at, "changed_at": at, "features": features})
+    features = tuple(_carried_feature(old, f, at) for f in new.features)
+    redefined = _redefined(old, features)
+    features = tuple(
+        f.model_copy(update={"learned": None}) if f.learned and f.name in redefined else f for f in features
+    )
+    same = (
+        is_same(old, new, "features")
+        and [f.name for f in old.features] == [f.name for f in features]
+        and all(is_same(a, b) for a, b in zip(old.features, features, strict=True))
+    )
+    update: dict[str, Any] = {
+        "features": features,
+        "first_seen": old.first_seen,
+        "changed_at": old.changed_at if same else at,
+        "version": old.version if same else old.version + 1,
+        "renamed_from": new.renamed_from or old.renamed_from,
+    }
+    if isinstance(old, model.FeatureView):
+        update["stored_as"] = old.stored_as
+    return _unless_equal(old, new.model_copy(update=update))
+
+
+def _carried_feature(view: model.View, new: model.Feature, at: datetime) -> model.Feature:
+    if not view.has(new.name):
+        return new.model_copy(update={"first_seen": at, "changed_at": at})
+    old = view.feature(new.name)
+    update = {
+        "first_seen": old.first_seen,
+        "changed_at": old.changed_at if is_same(old, new) else at,
+        "learned": old.learned,
+        "stored_as": old.stored_as,
+        "renamed_from": new.renamed_from or old.renamed_from,
+    }
+    return _unless_equal(old, new.model_copy(update=update))
+
+
+def _carried_service(before: model.Registry, new: model.FeatureService, at: datetime) -> model.FeatureService:
+    old = before.service(new.name)
     if old is None:
         return new.model_copy(update={"first_seen": at, "changed_at": at})
-    if _definition(old) == _definition(new):
+    same = not details(_comparable(old, new), new)
+    update = {
+        "first_seen": old.first_seen,
+        "changed_at": old.changed_at if same else at,
+        "version": old.version if same else old.version + 1,
+        "renamed_from": new.renamed_from or old.renamed_from,
+    }
+    return _unless_equal(old, new.model_copy(update=update))
+
+
+def _comparable(old: model.FeatureService, new: model.FeatureService) -> model.FeatureService:
+    """A target that is a feature is the same when it is that feature, however its class is called by now."""
+    before, after = old.target, new.target
+    if before is None or after is None or (before.view, before.feature) != (after.view, after.feature):
         return old
-    update: dict[str, Any] = {"first_seen": old.first_seen, "changed_at": at}
-    if not isinstance(old, model.Feature):
-        update["version"] = old.version + 1
-    return new.model_copy(update=update)
+    written_here = after.feature.startswith(f"{new.name}__")
+    return old if written_here else old.model_copy(update={"target": after})
 
 
-def _definition(record: model.Record) -> dict[str, Any]:
-    """What was defined, as JSON values: the record without what an apply notes about it."""
-    return json.loads(record.model_dump_json(), object_hook=_without_bookkeeping)
+R = TypeVar("R", bound=model.Record)
 
 
-def _without_bookkeeping(value: dict[str, Any]) -> dict[str, Any]:
-    return {key: each for key, each in value.items() if key not in _BOOKKEEPING}
+def _unless_equal(old: R, new: R) -> R:
+    """The very record that was there before, where nothing is new: it is known to be right."""
+    return old if old == new else new
+
+
+def _redefined(old: model.View, features: Sequence[model.Feature]) -> set[str]:
+    """The features whose values are others than before, for they or what they read is computed otherwise."""
+    changed = {
+        f.name
+        for f in features
+        if not old.has(f.name)
+        or (f.expression, f.dtype, f.fill_null)
+        != (old.feature(f.name).expression, old.feature(f.name).dtype, old.feature(f.name).fill_null)
+    }
+    grown = True
+    while grown:
+        more = {f.name for f in features if f.name not in changed and not changed.isdisjoint(f.inputs)}
+        changed |= more
+        grown = bool(more)
+    return changed
+
+
+def _with_columns(view: model.FeatureView) -> model.FeatureView:
+    """A column of its own for a new feature that is called as another one's column is."""
+    taken = [key.name for key in view.entities] + [name for name in (view.event_time, view.created_time) if name]
+    columns = set(taken) | {f.stored_as for f in view.features if f.stored_as}
+    if not any(f.stored_as is None and f.name in columns for f in view.features):
+        return view
+    columns |= {f.name for f in view.features}
+    features: list[model.Feature] = []
+    held = {f.stored_as for f in view.features if f.stored_as}
+    for feature in view.features:
+        if feature.stored_as is None and feature.name in held:
+            stored_as = _free(feature.name, columns)
+            columns.add(stored_as)
+            features.append(feature.model_copy(update={"stored_as": stored_as}))
+        else:
+            features.append(feature)
+    return view.model_copy(update={"features": tuple(features)})
+
+
+def _free(name: str, taken: Iterable[str]) -> str:
+    return next(other for number in range(2, 1_000_000) if (other := f"{name}_{number}") not in taken)
 
 
 # --- changes -----------------------------------------------------------------------------------------------------
 
 
-def _view_changes(before: model.Registry, after: model.Registry) -> Iterator[model.Change]:
-    old, new = {v.name: v for v in before.views}, {v.name: v for v in after.views}
-    for name in (*new, *(name for name in old if name not in new)):
-        if name not in old:
-            yield model.Change(action="add", kind="feature view", name=name, details=(_contents(new[name]),))
-        elif name not in new:
-            stand = services_on(before, name)
+class _Changes:
+    """The lines of a plan. `before` is the registry with the new names."""
+
+    def __init__(self, before: model.Registry, after: model.Registry, renames: renaming.Renames) -> None:
+        self._before, self._after = before, after
+        self._standing: tuple[Standing, Standing] = (standing(before), standing(after))
+        self._was = {
+            **{new: old for old, new in renames.views.items()},
+            **{new: old for old, new in renames.features.items()},
+        }
+        self._services_were = {new: old for old, new in renames.services.items()}
+
+    def all(self) -> Iterator[model.Change]:
+        yield from self._views(self._before.views, self._after.views, "feature view")
+        yield from self._views(self._before.on_demand, self._after.on_demand, "on-demand view")
+        yield from self._services()
+
+    def _views(
+        self, before: Sequence[model.View], after: Sequence[model.View], kind: model.RecordKind
+    ) -> Iterator[model.Change]:
+        old, new = {v.name: v for v in before}, {v.name: v for v in after}
+        for name, view in new.items():
+            if name not in old:
+                yield model.Change(
+                    action="add",
+                    kind=kind,
+                    name=name,
+                    details=(_contents(view),),
+                    dags=self._dags(view),
+                    after=definition(view),
+                )
+            elif old[name] is not view:
+                yield from self._changed_view(old[name], view, kind)
+                yield from self._features(old[name], view)
+        for name, view in old.items():
+            if name not in new:
+                yield model.Change(
+                    action="remove",
+                    kind=kind,
+                    name=name,
+                    details=(_contents(view),),
+                    impact=services_on(self._before, name),
+                    dags=self._dags(view),
+                    before=definition(view),
+                )
+
+    def _changed_view(self, old: model.View, new: model.View, kind: model.RecordKind) -> Iterator[model.Change]:
+        said = details(old, new, skip="features")
+        if not said and _reordered(old, new):
+            said = ("order of features",)
+        was = self._was.get(new.name)
+        if not said and was is None:
+            return
+        yield model.Change(
+            action="change" if was is None else "rename",
+            kind=kind,
+            name=new.name,
+            details=said if was is None else (f"from {was}", *said),
+            impact=_union(services_on(self._before, new.name), services_on(self._after, new.name)),
+            dags=self._dags(new),
+            before=_without_features(old, was),
+            after=_without_features(new),
+        )
+
+    def _features(self, old_view: model.View, new_view: model.View) -> Iterator[model.Change]:
+        for new in new_view.features:
+            full = f"{new_view.name}.{new.name}"
+            if not old_view.has(new.name):
+                yield self._feature(
+                    "add", new_view, full, (f"{new.dtype}: {new.code or 'from the source'}", *marked(new)), None, new
+                )
+                continue
+            old = old_view.feature(new.name)
+            if old is new:
+                continue
+            said = details(old, new, skip="expression") or details(old, new)
+            said = (*said, _DROPPED) if old.learned and new.learned is None else said
+            was = self._was.get(full)
+            if was is not None:
+                name = was.partition(".")[2]
+                yield self._feature(
+                    "rename", new_view, full, (f"from {name}", *said), old.model_copy(update={"name": name}), new
+                )
+            elif said:
+                yield self._feature("change", new_view, full, said, old, new)
+        for old in old_view.features:
+            if not new_view.has(old.name):
+                yield self._feature("remove", new_view, f"{new_view.name}.{old.name}", (), old, None)
+
+    def _feature(
+        self,
+        action: Any,
+        view: model.View,
+        full: str,
+        said: tuple[str, ...],
+        old: model.Feature | None,
+        new: model.Feature | None,
+    ) -> model.Change:
+        return model.Change(
+            action=action,
+            kind="feature",
+            name=full,
+            details=said,
+            impact=_union(*(each.on([full]) for each in self._standing)),
+            dags=self._dags(view),
+            before=old and definition(old),
+            after=new and definition(new),
+        )
+
+    def _services(self) -> Iterator[model.Change]:
+        for new in self._after.services:
+            old = self._before.service(new.name)
+            if old is None:
+                target = f", target {new.target.code}" if new.target else ""
+                said: tuple[str, ...] = (f"features: {', '.join(new.features)}{target}",)
+                yield model.Change(
+                    action="add", kind="feature service", name=new.name, details=said, after=definition(new)
+                )
+                continue
+            if old is new:
+                continue
+            said = details(_comparable(old, new), new)
+            was = self._services_were.get(new.name)
+            if was is None and not said:
+                continue
             yield model.Change(
-                action="remove", kind="feature view", name=name, details=(_contents(old[name]),), impact=stand
+                action="change" if was is None else "rename",
+                kind="feature service",
+                name=new.name,
+                details=said if was is None else (f"from {was}", *said),
+                before={**definition(old), "name": was or old.name},
+                after=definition(new),
             )
-        else:
-            details = _details(old[name], new[name], skip="features")
-            if not details and _reordered(old[name], new[name]):
-                details = ("order of features",)
-            if details:
-                stand = _union(services_on(before, name), services_on(after, name))
-                yield model.Change(action="change", kind="feature view", name=name, details=details, impact=stand)
-            yield from _feature_changes(before, after, old[name], new[name])
+        for old in self._before.services:
+            if self._after.service(old.name) is None:
+                yield model.Change(action="remove", kind="feature service", name=old.name, before=definition(old))
+
+    def _dags(self, view: model.View) -> tuple[str, ...]:
+        made_by = dag_id(self._after.project, view) if isinstance(view, model.FeatureView) else None
+        return (made_by,) if made_by else ()
 
 
-def _feature_changes(
-    before: model.Registry, after: model.Registry, old_view: model.FeatureView, new_view: model.FeatureView
-) -> Iterator[model.Change]:
-    old, new = {f.name: f for f in old_view.features}, {f.name: f for f in new_view.features}
-    for name in (*new, *(name for name in old if name not in new)):
-        full = f"{new_view.name}.{name}"
-        impact = _union(dependents(before, old_view.name, name), dependents(after, new_view.name, name))
-        if name not in old:
-            feature = new[name]
-            details = (f"{feature.dtype}: {feature.code or 'from the source'}",)
-            yield model.Change(action="add", kind="feature", name=full, details=details, impact=impact)
-        elif name not in new:
-            yield model.Change(action="remove", kind="feature", name=full, impact=impact)
-        elif details := _details(old[name], new[name], skip="expression") or _details(old[name], new[name]):
-            yield model.Change(action="change", kind="feature", name=full, details=details, impact=impact)
+def _without_features(view: model.View, name: str | None = None) -> dict[str, Any]:
+    data = {key: value for key, value in definition(view).items() if key != "features"}
+    return {**data, "name": name} if name else data
 
 
-def _service_changes(
-    old: Mapping[str, model.FeatureService], new: Mapping[str, model.FeatureService]
-) -> Iterator[model.Change]:
-    for name in (*new, *(name for name in old if name not in new)):
-        if name not in old:
-            target = f", target {target.code}" if (target := new[name].target) else ""
-            details: tuple[str, ...] = (f"features: {', '.join(new[name].features)}{target}",)
-            yield model.Change(action="add", kind="feature service", name=name, details=details)
-        elif name not in new:
-            yield model.Change(action="remove", kind="feature service", name=name)
-        elif details := _details(old[name], new[name]):
-            yield model.Change(action="change", kind="feature service", name=name, details=details)
-
-
-def _contents(view: model.FeatureView) -> str:
-    visible = [f.name for f in view.features if not f.hidden]
+def _contents(view: model.View) -> str:
+    visible = [" ".join((f.name, *(f"[{mark}]" for mark in marked(f)))) for f in view.features if not f.hidden]
     return f"{len(visible)} feature{'s' if len(visible) != 1 else ''}: {', '.join(visible)}"
 
 
-def _reordered(old: model.FeatureView, new: model.FeatureView) -> bool:
+def _reordered(old: model.View, new: model.View) -> bool:
     before, after = [f.name for f in old.features], [f.name for f in new.features]
     return before != after and sorted(before) == sorted(after)
 
 
-def _details(old: model.Record, new: model.Record, skip: str = "") -> tuple[str, ...]:
-    """What differs, field by field: `expression: temp <= 32 -> temp <= 30`. `skip` is told elsewhere."""
-    before, after = _definition(old), _definition(new)
-    differing = [field for field in after if field != skip and before[field] != after[field]]
-    if "code" in differing and "inputs" in differing:
-        differing.remove("inputs")  # the expressions show it
-    return tuple(line for field in differing for line in _difference(field, before[field], after[field]))
-
-
-def _difference(field: str, before: Any, after: Any) -> list[str]:
-    """Lines for one field: a record's differing fields one by one, of a list what came and went."""
-    if isinstance(before, dict) and isinstance(after, dict):
-        old, new = cast("dict[str, Any]", before), cast("dict[str, Any]", after)
-        names = [name for name in new if old[name] != new[name]]
-        return [line for name in names for line in _difference(f"{field} {name}", old[name], new[name])]
-    if isinstance(before, list) and isinstance(after, list):
-        told_before, told_after = _items(cast("list[Any]", before)), _items(cast("list[Any]", after))
-        came = [f"+ {item}" for item in told_after if item not in told_before]
-        went = [f"- {item}" for item in told_before if item not in told_after]
-        return [f"{_WORDS.get(field, field)}: {', '.join(came + went) or 'in another order'}"]
-    return [f"{_WORDS.get(field, field)}: {_shown(before)} -> {_shown(after)}"]
-
-
-_WORDS = {"code": "expression", "dtype": "type", "ttl_seconds": "ttl in seconds", "fill_null": "nulls filled with"}
-
-
-def _items(values: list[Any]) -> list[str]:
-    """The items of a list in words: the rules of constraints, the names of keys, or what they are."""
-    return [_item(value) for value in values]
-
-
-def _item(value: Any) -> str:
-    if isinstance(value, dict) and "rule" in value:
-        return rule(model.Constraint.model_validate(value))
-    return _shown(value)
-
-
-def _shown(value: Any) -> str:
-    if value in (None, "", {}):
-        return "nothing"
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…"
-
-
-# --- who stands on it --------------------------------------------------------------------------------------------
-
-
-def dependents(registry: model.Registry, view: str, feature: str) -> tuple[str, ...]:
-    """Who reads a feature: features of its view, directly or not, then the services that use any of them."""
-    record = registry.view(view)
-    if record is None:
-        return ()
-    reached = [feature]
-    for name in reached:  # grows as it goes: the features that read what was reached
-        reached += [f.name for f in record.features if name in f.inputs and f.name not in reached]
-    visible = [f"{view}.{name}" for name in reached[1:] if record.has(name) and not record.feature(name).hidden]
-    names = {f"{view}.{name}" for name in reached}
-    return (*visible, *(s.name for s in registry.services if _uses(s, names)))
-
-
-def services_on(registry: model.Registry, view: str) -> tuple[str, ...]:
-    """The services that read any feature of the view."""
-    record = registry.view(view)
-    names = {f"{view}.{f.name}" for f in record.features} if record else set[str]()
-    return tuple(s.name for s in registry.services if _uses(s, names))
-
-
-def _uses(service: model.FeatureService, names: set[str]) -> bool:
-    target = service.target
-    return not names.isdisjoint(service.features) or (target is not None and f"{target.view}.{target.feature}" in names)
-
-
 def _union(*names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for each in names for name in each))
+
+
+# --- warnings ----------------------------------------------------------------------------------------------------
+
+
+def _warnings(registry: model.Registry) -> Iterator[str]:
+    """Who still uses what is deprecated."""
+    for view in registry.on_demand:
+        for full in dict.fromkeys(name for f in view.features for name in f.inputs if "." in name):
+            if why := deprecation(registry, full):
+                yield f"on-demand view {view.name} uses {full}, which is deprecated: {why}"
+    for service in registry.services:
+        for full in used_by(service):
+            if why := deprecation(registry, full):
+                yield f"feature service {service.name} uses {full}, which is deprecated: {why}"
+
+
+def deprecation(registry: model.Registry, full: str) -> str | None:
+    """Why a feature is not to be used any more, for itself or for its view; None where it may be."""
+    name, _, feature = full.partition(".")
+    view = registry.any_view(name)
+    if view is None or not view.has(feature):
+        return None
+    return view.feature(feature).deprecated or view.deprecated

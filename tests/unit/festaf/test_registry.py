@@ -379,7 +379,7 @@ def _set(data: Any, path: list[str | int], value: Any) -> None:
 
 FREEZING: list[str | int] = ["views", 0, "features", 2]
 BROKEN: list[tuple[list[str | int], Any, str]] = [
-    ([*FREEZING, "dtype"], "decimal", r"views\[0\].features\[2\].dtype: Input should be 'bool'"),
+    ([*FREEZING, "dtype"], "decimal", r"views\[0\].features\[2\].dtype: Value error, 'decimal' is no type"),
     ([*FREEZING, "colour"], "red", r"views\[0\].features\[2\].colour: Extra inputs"),
     (["version"], "many", r"version: Input should be a valid integer"),
     (["schema_version"], 99, r"form 99, of a newer e2e-ml"),
