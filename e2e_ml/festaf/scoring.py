@@ -16,7 +16,7 @@ from e2e_ml.festaf import mlflow
 from e2e_ml.festaf.contract import Contract
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.model import Registry
-from e2e_ml.festaf.rows.historical import entities_frame
+from e2e_ml.festaf.rows.engines.on_polars import ENGINE as POLARS
 
 Missing = Literal["refuse", "pass"]
 Why = Mapping[str, str]
@@ -87,7 +87,7 @@ def _asked(keys: Any) -> pl.DataFrame:
         if not rows:
             raise FeatureStoreError('Nothing was asked: give a row of keys, such as {"origin": "JFK"}.')
         return pl.DataFrame(rows, infer_schema_length=None)
-    return entities_frame(keys).collect()
+    return POLARS.frame(keys).collect()
 
 
 def _refuse_misfits(model: mlflow.Model, registry: Registry) -> None:

@@ -18,7 +18,7 @@ from e2e_ml.festaf.registry import asked as ask
 from e2e_ml.festaf.registry import explaining, planning
 from e2e_ml.festaf.registry.asked import Names
 from e2e_ml.festaf.registry.planning import Definitions, Plan
-from e2e_ml.festaf.rows import historical, pipeline, profile, validation
+from e2e_ml.festaf.rows import engines, historical, pipeline, profile, validation
 from e2e_ml.festaf.rows.offline import WrittenInterval
 from e2e_ml.festaf.rows.training_set import HistoricalFeatures
 
@@ -95,20 +95,31 @@ class FeatureStore:
     # --- reading ----------------------------------------------------------------------------------------------------
 
     def historical(
-        self, what: Any, entities: Any, at: str = "event_timestamp", names: Names = "full"
+        self,
+        what: Any,
+        entities: Any,
+        at: str = "event_timestamp",
+        names: Names = "full",
+        *,
+        engine: str = "polars",
+        as_known: bool = False,
     ) -> HistoricalFeatures:
         """The features of each entity as they were known at the time in the column `at`.
 
         what: a service or view (name or class), a feature ("view.feature" or the column), or several of them. entities:
         any frame that narwhals knows, with the key columns and, where a view has times, `at`, in any time zone.
         names: "full" gives columns `view__feature`, "short" `feature` where no other has that name.
+        engine: polars, pandas, duckdb, dask or spark; `.native()` of the answer is its frame. as_known: only what had
+        been written by that time, so that later corrections do not leak; every view then needs an fs.CreatedTime().
         Nothing is read until the answer is converted. Raises FeatureStoreError.
         """
         registry = self.registry
         wanted = ask.find(registry, what)
         columns = wanted.columns(names)
-        frame = historical.entities_frame(entities)
-        joined = historical.join(frame, wanted.by_view(columns), pipeline.offline_store(self.path), at)
+        on = engines.engine(engine)
+        frame = on.frame(entities)
+        offline = pipeline.offline_store(self.path)
+        joined = historical.join(frame, wanted.by_view(columns), offline, at, on, as_known=as_known)
         target = wanted.target and columns[f"{wanted.target[0].name}.{wanted.target[1].name}"]
         features = {f"{view.name}.{feature.name}" for view, feature in wanted.features}
         contract = Contract.of(
@@ -116,9 +127,9 @@ class FeatureStore:
             {full: column for full, column in columns.items() if full in features},
             service=wanted.service,
             target=target,
-            at=at if at in frame.collect_schema() else None,
+            at=at if at in historical.names(frame) else None,
         )
-        return HistoricalFeatures(joined, contract)
+        return HistoricalFeatures(joined, contract, on)
 
     def online(
         self,

@@ -16,6 +16,8 @@ from pydantic import ValidationError
 
 from e2e_ml.festaf.contract import Contract
 from e2e_ml.festaf.errors import FeatureStoreError
+from e2e_ml.festaf.rows.engines.on_polars import ENGINE as POLARS
+from e2e_ml.festaf.rows.engines.protocol import Engine
 
 _METADATA = "festaf.contract"  # the contract's place in a Parquet file's own metadata
 
@@ -37,8 +39,9 @@ class HistoricalFeatures:
     by.
     """
 
-    def __init__(self, frame: pl.LazyFrame, contract: Contract) -> None:
+    def __init__(self, frame: Any, contract: Contract, engine: Engine = POLARS) -> None:
         self._frame = frame
+        self._engine = engine
         self.contract = contract
         self.features = tuple(feature.name for feature in contract.features)
         self.columns = tuple(feature.column for feature in contract.features)
@@ -46,17 +49,18 @@ class HistoricalFeatures:
         self.registry_version = contract.registry_version
         self.service = contract.service
 
-    def lazy(self) -> pl.LazyFrame:
-        """The plan, to go on with in Polars before anything is read."""
+    def native(self) -> Any:
+        """The engine's own frame, to go on with there: a polars.LazyFrame, a pandas.DataFrame, a DuckDB relation, a
+        Dask or a Spark DataFrame. But for pandas nothing has been computed."""
         return self._frame
+
+    def lazy(self) -> pl.LazyFrame:
+        """The rows, to go on with in Polars; on that engine before anything is read."""
+        return self._frame if isinstance(self._frame, pl.LazyFrame) else self.to_polars().lazy()
 
     def to_polars(self) -> pl.DataFrame:
         """Compute it. Raises FeatureStoreError for keys that are not of their type."""
-        try:
-            return self._frame.collect()
-        except pl.exceptions.InvalidOperationError as error:
-            reason = str(error).split("\n\n")[0]
-            raise FeatureStoreError(f"The entities' keys do not fit the views' types: {reason}.") from error
+        return self._engine.to_polars(self._frame)
 
     def to_pandas(self) -> Any:
         """As a pandas.DataFrame. Needs pandas and pyarrow."""

@@ -1,0 +1,32 @@
+"""The engines on which history is joined and features are computed: Polars (the default), pandas, DuckDB, Dask, Spark.
+
+`engine("spark")` gives one; its module is imported only then. All of them give the same values: what a window and a
+point-in-time join mean is written in `windows` and `pointintime`, what an expression means in `expression.operations`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import cast
+
+from e2e_ml.festaf.errors import FeatureStoreError
+from e2e_ml.festaf.rows.engines.protocol import Engine, Lookup
+
+__all__ = ["NAMES", "Engine", "Lookup", "engine"]
+
+_MODULES = {name: f"e2e_ml.festaf.rows.engines.on_{name}" for name in ("polars", "pandas", "duckdb", "dask", "spark")}
+NAMES: tuple[str, ...] = tuple(_MODULES)
+_PACKAGES = {"spark": "pyspark"}  # where it is not called as the engine is
+
+
+def engine(name: str) -> Engine:
+    """The engine of that name. Raises FeatureStoreError for another name, and for one that is not installed."""
+    if name not in _MODULES:
+        raise FeatureStoreError(f"There is no engine {name!r}. Use one of {', '.join(NAMES)}.")
+    try:
+        module = importlib.import_module(_MODULES[name])
+    except ImportError as error:
+        raise FeatureStoreError(
+            f'The engine {name!r} needs {_PACKAGES.get(name, name)} ({error}). Do pip install "e2e-ml[engines]".'
+        ) from error
+    return cast(Engine, module.ENGINE)
