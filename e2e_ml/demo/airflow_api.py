@@ -16,7 +16,7 @@ import httpx
 
 Headers = Callable[[], Mapping[str, str]]
 
-_PATIENCE = 60.0  # seconds that Airflow may be away, as when it is started again
+_PATIENCE = 120.0  # seconds that Airflow may be away, as when it is started again
 _PAUSE = 1.0
 
 
@@ -44,6 +44,8 @@ class AirflowApi:
 
     def __init__(self, url: str, headers: Headers, patience: float = _PATIENCE) -> None:
         self.url = url.rstrip("/")
+        # Is told, in a sentence, before each further try of what was not answered; what it raises ends the wait.
+        self.waiting: Callable[[str], None] = lambda _: None
         self._headers = headers
         self._patience = patience
         # Loopback and its token are nothing for a proxy of the environment.
@@ -139,6 +141,7 @@ class AirflowApi:
                     f"Airflow at {self.url} does not answer ({reason}). Look at its log with `e2e-ml logs airflow`, "
                     "then start the demo again: what is done stays done."
                 )
+            self.waiting(f"Airflow does not answer for the moment ({reason}); it is asked again.")
             time.sleep(_PAUSE)
 
 

@@ -8,6 +8,7 @@ over returns within seconds. Nothing here does the work itself: the scheduler do
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -77,7 +78,9 @@ def run(url: str, headers: Headers, project: Path, report: Report, cancelled: Ca
     """
     api = AirflowApi(url, headers)
     try:
-        return _Story(api, project, report, cancelled).tell()
+        told = _Story(api, project, report, cancelled)
+        api.waiting = told.wait_for_airflow
+        return told.tell()
     except AirflowError as error:
         raise StoryError(str(error)) from error
     except FeatureStoreError as error:
@@ -272,10 +275,18 @@ class _Story:
     def _say(self, step: str, sentence: str, share: float = 0.0) -> None:
         start = _SHARES[step]
         following = _STEPS[_STEPS.index(step) + 1] if step != _STEPS[-1] else step
-        progress = Progress(step, sentence, start + share * (_SHARES[following] - start))
+        self._tell(Progress(step, sentence, start + share * (_SHARES[following] - start)))
+
+    def _tell(self, progress: Progress) -> None:
         if progress != self._told:
             self._told = progress
             self._report(progress)
+
+    def wait_for_airflow(self, sentence: str) -> None:
+        """Airflow is away, as when it is started again: the step stays the same."""
+        self._check()
+        if self._told is not None:
+            self._tell(dataclasses.replace(self._told, sentence=sentence))
 
     def _check(self) -> None:
         if self._cancelled():

@@ -22,6 +22,7 @@ from e2e_ml.stack.state import read_json, write_json
 
 _WARDEN = Path(__file__).with_name("warden.py")
 _KEPT_LOGS = 3
+_OURS = "--- "  # begins the lines that we write into a component's log
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -63,14 +64,17 @@ class Ledger:
         return found
 
     def add(self, record: Record) -> None:
-        self._replace([*(r for r in self.records() if r.component != record.component), record])
+        with self._lock:
+            self._write([*(r for r in self.records() if r.component != record.component), record])
 
     def drop(self, component: str) -> None:
-        self._replace([r for r in self.records() if r.component != component])
-
-    def _replace(self, records: Sequence[Record]) -> None:
         with self._lock:
-            write_json(self._path, {"components": [asdict(r) for r in records]})
+            known = self.records()
+            if len(kept := [r for r in known if r.component != component]) < len(known):
+                self._write(kept)
+
+    def _write(self, records: Sequence[Record]) -> None:
+        write_json(self._path, {"components": [asdict(r) for r in records]})
 
     def sweep(self, patience: float = 12.0) -> None:
         """End what an earlier owner left: its wardens get time to finish their work, then everything is killed."""
@@ -82,7 +86,8 @@ class Ledger:
             if _is(record.warden, record.warden_ticks):
                 _kill(record.warden)
             end_session(record.pid, record.ticks)
-        self._replace([])
+        with self._lock:
+            self._write([])
 
 
 class Component:
@@ -98,13 +103,21 @@ class Component:
         self._ticks = 0
 
     def start(self) -> None:
-        """Start the warden and the component below it. Raises OSError where even that fails."""
+        """Start the warden and the component below it, with a new log. Raises OSError where even that fails."""
         rotate(self.log)
+        self._launch()
+
+    def start_again(self, why: str) -> None:
+        """Start what has died once more. Its log goes on with a line that says why, so that one file tells it all."""
+        self._launch(f"\n{_OURS}{why}\n")
+
+    def _launch(self, note: str = "") -> None:
         owner_read, self._owner_end = os.pipe()
         report_read, report_write = os.pipe()
         options = ["--report", str(report_write), "--grace", str(self.command.grace)]
         log = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
+            os.write(log, note.encode())
             self._warden = subprocess.Popen(
                 [sys.executable, "-I", "-S", str(_WARDEN), *options, "--", *self.command.arguments],
                 stdin=owner_read,
@@ -169,6 +182,11 @@ class Component:
 
     def tail(self, lines: int = 12) -> tuple[str, ...]:
         return tail(self.log, lines)
+
+    def last_words(self) -> str:
+        """The last line that it wrote since it was started; empty where it wrote none."""
+        last = tail(self.log, 1)
+        return last[0] if last and not last[0].startswith(_OURS) else ""
 
 
 def _reported(descriptor: int, patience: float = 20.0) -> int:

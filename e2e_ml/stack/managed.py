@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from e2e_ml.stack.component import Command, Component, Ledger
 from e2e_ml.stack.ownership import Ownership
 from e2e_ml.stack.recipe import Layout, Probe, Recipe, StackError
+from e2e_ml.stack.restarts import Restarts
 from e2e_ml.stack.service import Listener, Login, State, Status
 from e2e_ml.workspace import CredentialError
 
@@ -25,7 +26,15 @@ _log = logging.getLogger(__name__)
 
 
 class _StoppedError(Exception):
-    """Somebody asked the service to stop while it was coming up."""
+    """Somebody asked the service to stop."""
+
+
+class _DiedError(Exception):
+    """Components ended by themselves; the message is a sentence with the cause, without a next step."""
+
+    def __init__(self, sentence: str, components: Sequence[Component]) -> None:
+        super().__init__(sentence)
+        self.components = components
 
 
 class ManagedService:
@@ -110,11 +119,13 @@ class ManagedService:
             recipe = self._make_recipe(self._layout())
             self._set(State.STARTING, f"Starting {self.title}.", progress=0.05, url=self._layout().url(self.name))
             probe = self._bring_up(recipe, stop)
-            self._watch(recipe, probe, stop)
+            self._keep_up(recipe, probe, stop)
         except _StoppedError:
             self._set(State.STOPPING, f"Stopping {self.title}.")
             self._end()
             self._set(State.STOPPED, f"{self.title} is not running.", pids=())
+        except _DiedError as death:
+            self._fail(f"{death} {self._next_step()}")
         except (StackError, CredentialError) as error:
             self._fail(str(error))
         except OSError as error:
@@ -132,6 +143,10 @@ class ManagedService:
         since = time.time()
         for command in recipe.commands():
             self._started(command)
+        return self._until_healthy(recipe, since, stop)
+
+    def _until_healthy(self, recipe: Recipe, since: float, stop: threading.Event, why: str = "") -> Probe:
+        """Wait for the service, whose components were started at `since`; `why` goes before what is said meanwhile."""
         deadline = time.monotonic() + _HEALTHY_WITHIN_SECONDS
         while True:
             self._check_components()
@@ -143,7 +158,7 @@ class ManagedService:
                     f"{self.title} did not become healthy in {_HEALTHY_WITHIN_SECONDS:.0f} s, still {probe.sentence}. "
                     f"Read `e2e-ml logs {self.name}`, then start it again."
                 )
-            self._set(State.STARTING, _sentence(probe.sentence), progress=probe.progress)
+            self._set(State.STARTING, f"{why}{_sentence(probe.sentence)}", progress=probe.progress)
             if stop.wait(_POLL_SECONDS):
                 raise _StoppedError
 
@@ -154,7 +169,7 @@ class ManagedService:
         if code is None:
             raise _StoppedError
         if code:
-            raise StackError(self._died(component, code))
+            raise _DiedError(self._cause(component, code), [component])
         self._components.remove(component)
 
     def _started(self, command: Command) -> Component:
@@ -162,6 +177,33 @@ class ManagedService:
         self._components.append(component)
         component.start()
         return component
+
+    def _keep_up(self, recipe: Recipe, probe: Probe, stop: threading.Event) -> None:
+        """Watch the service, and start again what dies of it; ends by an error alone."""
+        restarts = Restarts()
+        death: _DiedError | None = None
+        while True:
+            try:
+                if death is not None:
+                    probe = self._revive(recipe, death, restarts, stop)
+                self._watch(recipe, probe, stop)
+            except _DiedError as another:
+                death = another
+
+    def _revive(self, recipe: Recipe, death: _DiedError, restarts: Restarts, stop: threading.Event) -> Probe:
+        """Start what died, and no more than that. Raises StackError where that was done too often of late."""
+        restart = restarts.next(time.monotonic())
+        if restart is None:
+            raise StackError(f"{death} It had been started again {restarts}. {self._next_step()}")
+        why = f"{death} It is started again ({restart.number} of {restart.most})."
+        _log.warning("%s", why)
+        self._set(State.STARTING, why, progress=0.0)
+        if stop.wait(restart.pause):
+            raise _StoppedError
+        since = time.time()
+        for component in death.components:
+            component.start_again(why)
+        return self._until_healthy(recipe, since, stop, f"{why} ")
 
     def _watch(self, recipe: Recipe, probe: Probe, stop: threading.Event) -> None:
         """Keep looking until it is stopped or dies. A process that lives but does not answer is told, not killed."""
@@ -179,21 +221,21 @@ class ManagedService:
         raise _StoppedError
 
     def _check_components(self) -> None:
-        for component in self._components:
-            if (code := component.exit_code()) is not None:
-                raise StackError(self._died(component, code))
+        dead = [(c, code) for c in self._components if (code := c.exit_code()) is not None]
+        if dead:
+            raise _DiedError(self._cause(*dead[0]), [component for component, _ in dead])
 
-    def _died(self, component: Component, code: int) -> str:
+    def _cause(self, component: Component, code: int) -> str:
         name = component.command.name
         if code > 128:
-            return (
-                f"{name} was ended by signal {code - 128}: by somebody, or because memory ran out. What it has stored "
-                f"is kept: start it again. `e2e-ml logs {self.name}` has what it wrote last."
-            )
+            return f"{name} was ended by signal {code - 128}: by somebody, or because memory ran out."
         # The components' own last words come first: where they are a sentence, it says what to do.
-        last = component.tail(1)
-        said = f": {last[0][:300].rstrip('.')}" if last else ""
-        return f"{name} ended with exit code {code}{said}. Mend that, then start it again: `e2e-ml logs {self.name}`."
+        last = component.last_words()
+        said = f": {last[:300].rstrip('.')}" if last else ""
+        return f"{name} ended with exit code {code}{said}."
+
+    def _next_step(self) -> str:
+        return f"Mend that, then start it again: `e2e-ml logs {self.name}` has what it wrote last."
 
     def _fail(self, sentence: str) -> None:
         tail = self._tail()
@@ -230,7 +272,7 @@ class ManagedService:
             progress=progress if state is State.STARTING else None,
             url=url or before.url,
             version=version or before.version,
-            pids=tuple(c.pid for c in self._components) if pids is None else tuple(pids),
+            pids=tuple(c.pid for c in self._components if c.exit_code() is None) if pids is None else tuple(pids),
             log_tail=self._tail() if log_tail is None else log_tail,
         )
         if status == before:

@@ -21,7 +21,8 @@ import pytest
 from click.testing import CliRunner
 
 from e2e_ml.cli import main
-from e2e_ml.stack import Service, Stack, State
+from e2e_ml.stack import Service, Stack, State, Status, restarts
+from e2e_ml.stack.component import Ledger
 from e2e_ml.stack.ports import LOOPBACK, is_free
 from e2e_ml.workspace import Workspace
 from tests.integration.conftest import alive, until
@@ -77,7 +78,15 @@ long()
 """
 
 
-def test_nothing_outlives_the_owner_of_airflow_and_a_running_task(
+PRINT_CONNECTION = """
+from airflow import settings
+connection = settings.engine.raw_connection()
+print(type(connection.dbapi_connection).__module__)
+connection.close()
+"""
+
+
+def test_airflow_lives_on_without_its_scheduler_and_nothing_outlives_its_owner(
     owner: subprocess.Popen[bytes], tmp_path: Path
 ) -> None:
     opened = Workspace.load(tmp_path / "workspace")
@@ -87,13 +96,23 @@ def test_nothing_outlives_the_owner_of_airflow_and_a_running_task(
         is_(airflow, State.UP)
         login = airflow.login()
         assert login is not None
+
+        api_server, scheduler, dag_processor = airflow.status().pids
+        warden = psutil.Process(api_server).parent()  # Airflow's own processes write a title over their environment
+        assert warden is not None
+        told = subprocess.check_output([sys.executable, "-c", PRINT_CONNECTION], env=warden.environ(), text=True)
+        assert told.split()[-1] == "e2e_ml.stack.airflow_database"
+        os.kill(scheduler, signal.SIGKILL)
+        until(lambda: airflow.status().state is State.UP and scheduler not in airflow.status().pids)
+        assert airflow.status().pids[::2] == (api_server, dag_processor)
+
         with httpx.Client(base_url=f"{airflow.url}/api/v2", headers=dict(login.headers), trust_env=False) as client:
             until(lambda: client.get("/dags/long").status_code == 200, what="the DAG was not seen")
             client.post("/dags/long/dagRuns", json={"logical_date": None}).raise_for_status()
-        told = opened.root / "pids"
-        until(lambda: told.exists() and len(told.read_text().split()) == 2, what="the task did not start")
+        task = opened.root / "pids"
+        until(lambda: task.exists() and len(task.read_text().split()) == 2, what="the task did not start")
         processes = psutil.Process(owner.pid).children(recursive=True)
-        assert {int(pid) for pid in told.read_text().split()} <= {p.pid for p in processes}
+        assert {int(pid) for pid in task.read_text().split()} <= {p.pid for p in processes}
         port = httpx.URL(str(airflow.url)).port
         assert port is not None
         assert not is_free(port)
@@ -106,29 +125,74 @@ def test_nothing_outlives_the_owner_of_airflow_and_a_running_task(
         is_(airflow, State.STOPPED)
 
 
-def test_a_service_that_dies_says_so_and_starts_again(tmp_path: Path) -> None:
+def test_a_component_that_dies_comes_back(tmp_path: Path) -> None:
     with Stack(workspace(tmp_path, mlflow={"managed": True})) as stack:
         mlflow = stack.services["mlflow"]
         others = set(psutil.Process().children(recursive=True))
         stack.start()
         is_(mlflow, State.UP)
-        address = mlflow.url
+        before = mlflow.status()
         processes = [p for p in psutil.Process().children(recursive=True) if p not in others]
-        assert {p.pid for p in processes} >= set(mlflow.status().pids)
+        assert {p.pid for p in processes} >= set(before.pids)
+        news: list[Status] = []
+        stack.subscribe(news.append)
 
-        os.kill(mlflow.status().pids[0], signal.SIGKILL)
+        os.kill(before.pids[0], signal.SIGKILL)
 
-        is_(mlflow, State.FAILED)
-        status = mlflow.status()
-        assert "ended by signal 9" in status.sentence
-        assert "start it again" in status.sentence
-        assert status.log_tail
-        assert status.pids == ()
+        until(lambda: mlflow.status().state is State.UP and mlflow.status().pids != before.pids, what=f"{news}")
         assert not alive(processes)
+        assert mlflow.url == before.url  # a page keeps its origin
+        (pid,) = mlflow.status().pids
+        assert os.getsid(pid) == os.getpgid(pid) == pid
+        assert {status.state for status in news} == {State.STARTING, State.UP}
+        why = "mlflow was ended by signal 9: by somebody, or because memory ran out. It is started again (1 of 3)."
+        assert news[0].sentence == why
+        assert news[0].pids == ()
+        assert f"--- {why}" in (stack.workspace.logs / "mlflow.log").read_text().splitlines()
 
-        mlflow.start()
-        is_(mlflow, State.UP)
-        assert mlflow.url == address  # a page keeps its origin
+
+def test_a_component_that_always_dies_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restarts, "PAUSES", (0.0, 0.1, 0.1))
+    opened = workspace(tmp_path, festaf={"managed": True})
+    others = set(psutil.Process().children(recursive=True))
+    with Stack(opened) as stack:
+        festaf = stack.services["festaf"]
+        stack.start()
+        is_(festaf, State.UP)
+        news: list[Status] = []
+        stack.subscribe(news.append)
+
+        (opened.root / "registry.json").write_text("{ this is no registry")
+        os.kill(festaf.status().pids[0], signal.SIGKILL)
+
+        is_(festaf, State.FAILED)
+        for number in (1, 2, 3):
+            assert any(f"It is started again ({number} of 3)." in status.sentence for status in news)
+        status = festaf.status()
+        assert "It had been started again 3 times within 10 minutes. Mend that, then start it again" in status.sentence
+        assert status.log_tail[-1][:40] in status.sentence
+        assert status.pids == ()
+        assert not alive([p for p in psutil.Process().children(recursive=True) if p not in others])
+
+        (opened.root / "registry.json").unlink()
+        festaf.start()
+        is_(festaf, State.UP)
+
+
+def test_a_stop_while_it_waits_to_be_started_again_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restarts, "PAUSES", (1000.0,))
+    others = set(psutil.Process().children(recursive=True))
+    with Stack(workspace(tmp_path, festaf={"managed": True})) as stack:
+        festaf = stack.services["festaf"]
+        stack.start()
+        is_(festaf, State.UP)
+        os.kill(festaf.status().pids[0], signal.SIGKILL)
+        is_(festaf, State.STARTING)
+    assert festaf.status().state is State.STOPPED
+    assert not alive([p for p in psutil.Process().children(recursive=True) if p not in others])
+    assert Ledger(stack.workspace.state).records() == []
 
 
 def test_an_occupied_port_is_told_with_its_holder(tmp_path: Path) -> None:
@@ -215,27 +279,28 @@ def test_up_status_logs_doctor_and_down(running_stack: Stack, tmp_path: Path, mo
     opened = workspace(tmp_path, festaf={"managed": True}, airflow=airflow, mlflow=mlflow)
     root = str(opened.root)
 
+    registry = opened.root / "registry.json"
+    registry.write_text("{ this is no registry")
     try:
         code, said = run("up", root)
-        assert code == 0, said
-        assert "Feature store" in said
+        assert code == 1
+        assert "Feature store  failed" in said
+        assert run("status", root)[0] == 1
 
-        code, said = run("up", root)
-        assert (code, said.splitlines()[0].startswith("Already running")) == (0, True)
+        registry.unlink()
+        code, said = run("up", root)  # what failed is started again
+        assert (code, said.splitlines()[0].startswith("Already running")) == (0, True), said
 
         code, said = run("status", root, "--json")
         told = json.loads(said)
         assert (code, told["owner"]["kind"], told["services"]["festaf"]["state"]) == (0, "background", "up")
         assert httpx.get(f"{told['services']['festaf']['url']}/health", trust_env=False).is_success
 
-        os.kill(told["services"]["festaf"]["pids"][0], signal.SIGKILL)
-        until(lambda: run("status", root)[0] == 1)
-        assert "ended by signal 9" in run("status", root)[1]
-        code, said = run("up", root)  # what failed is started again
-        assert code == 0, said
-
         assert "Uvicorn running" in run("logs", "festaf", root)[1]
         assert "Feature store: up at" in run("doctor", root)[1]
+
+        os.kill(told["services"]["festaf"]["pids"][0], signal.SIGKILL)
+        until(lambda: "It is started again (1 of 3)." in run("status", root)[1])
     finally:
         code, said = run("down", root)
     assert (code, said) == (0, "Stopped.\n")

@@ -212,8 +212,10 @@ def test_nothing_is_begun_once_somebody_has_stopped_it(airflow: SmallAirflow, tm
     assert airflow.asked == []
 
 
-def _api(answer: Callable[[httpx.Request], httpx.Response], headers: airflow_api.Headers = dict) -> AirflowApi:
-    api = AirflowApi("http://127.0.0.1:1/", headers, patience=0.0)
+def _api(
+    answer: Callable[[httpx.Request], httpx.Response], headers: airflow_api.Headers = dict, patience: float = 0.0
+) -> AirflowApi:
+    api = AirflowApi("http://127.0.0.1:1/", headers, patience)
     api._client = httpx.Client(base_url="http://127.0.0.1:1/api/v2", transport=httpx.MockTransport(answer))
     return api
 
@@ -246,6 +248,43 @@ def test_an_airflow_that_is_away_is_told_with_the_next_step() -> None:
 
     with pytest.raises(AirflowError, match=r"does not answer \(ConnectError\)\. Look at its log"):
         _api(away).has_dag("x")
+
+
+def test_an_airflow_that_is_started_again_is_waited_for_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It goes away in the middle of the story, and the story goes on when it is back."""
+    monkeypatch.setattr(airflow_api, "_PAUSE", 0.0)
+    away = iter([None, None, 503])
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/importErrors"):
+            status = next(away, 200)
+            if status is None:
+                raise httpx.ConnectError("refused", request=request)
+            return httpx.Response(status, json={"import_errors": [{"filename": "x.py", "stack_trace": "all is well"}]})
+        return httpx.Response(200, json={"is_stale": True})
+
+    monkeypatch.setattr(story, "AirflowApi", lambda *_: _api(answer, patience=60.0))
+    monkeypatch.setattr(story, "_POLL", 0.001)
+    monkeypatch.setattr(story, "_GRACE", 0.0)
+    said: list[story.Progress] = []
+    with pytest.raises(story.StoryError, match=r"cannot read x\.py: all is well"):
+        story.run("", dict, project.prepare(tmp_path), said.append)
+    assert [p.sentence for p in said[1:3]] == [
+        "Airflow does not answer for the moment (ConnectError); it is asked again.",
+        "Airflow does not answer for the moment (status 503); it is asked again.",
+    ]
+    assert [p.done for p in said] == sorted(p.done for p in said)
+
+
+def test_waiting_for_an_airflow_that_is_away_can_be_stopped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def away(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused", request=request)
+
+    monkeypatch.setattr(story, "AirflowApi", lambda *_: _api(away, patience=60.0))
+    with pytest.raises(story.StoryCancelledError):
+        story.run("", dict, project.prepare(tmp_path), lambda _: None, cancelled=lambda: True)
 
 
 def test_a_run_is_read_from_airflows_answer() -> None:

@@ -166,6 +166,20 @@ def test_logs_are_private_and_begun_anew(tmp_path: Path) -> None:
     assert tail(tmp_path / "thing.log.1", 1) == ("trouble",)
 
 
+def test_what_is_started_again_goes_on_in_its_log_and_says_why(tmp_path: Path) -> None:
+    thing = component(tmp_path, "test -e said || printf 'last words'; touch said; exit 3")
+    thing.start()
+    assert thing.wait(threading.Event()) == 3
+    first = thing.pid
+    assert thing.last_words() == "last words"
+    thing.start_again("thing ended.")
+    assert thing.wait(threading.Event()) == 3
+    assert thing.pid != first
+    assert thing.tail() == ("last words", "--- thing ended.")
+    assert thing.last_words() == ""  # what we wrote are not its words
+    assert Ledger(tmp_path).records() == []
+
+
 def test_old_logs_go(tmp_path: Path) -> None:
     log = tmp_path / "x.log"
     for number in range(6):
