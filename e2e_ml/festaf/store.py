@@ -20,13 +20,15 @@ from e2e_ml.festaf.registry.asked import Names
 from e2e_ml.festaf.registry.planning import Definitions, Plan
 from e2e_ml.festaf.rows import engines, historical, pipeline, profile, validation
 from e2e_ml.festaf.rows.offline import WrittenInterval
+from e2e_ml.festaf.rows.online import OnlineStore
+from e2e_ml.festaf.rows.online.serving import Missing, Question
 from e2e_ml.festaf.rows.training_set import HistoricalFeatures
 
 if TYPE_CHECKING:
     from e2e_ml.festaf.scoring import Predictions
 
 REGISTRY = registries.FILE_NAME
-Missing = Literal["absent", "expired"]
+_PREPARED = 1000  # questions that are kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,24 @@ class OnlineFeatures:
         return pl.DataFrame(self.rows, infer_schema_length=None)
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A question to the online store, with the full names of what it asks and their columns in an answer."""
+
+    question: Question
+    features: tuple[str, ...]
+    columns: tuple[str, ...]
+
+
 class FeatureStore:
     """Made by `open`. The registry is read anew for every question, so that an apply elsewhere is seen."""
 
     def __init__(self, project: Path, name: str | None = None) -> None:
         self.path = project
         self._name = name
+        self._online: OnlineStore | None = None
+        self._prepared: dict[Any, Prepared] = {}
+        self._prepared_for: Registry | None = None
 
     @classmethod
     def open(cls, path: str | Path, name: str | None = None) -> FeatureStore:
@@ -143,22 +157,29 @@ class FeatureStore:
         moment = at or datetime.now(UTC)
         if moment.tzinfo is None:
             raise FeatureStoreError(f"{moment} has no time zone. Give an aware time, in UTC.")
-        wanted = ask.find(self.registry, what)
-        columns = wanted.columns(names)
-        answer = [dict(row) for row in rows]
-        missing: list[dict[str, Missing]] = [{} for _ in rows]
-        store = pipeline.online_store(self.path)
-        for view, named in wanted.by_view(columns, target=False):
-            ttl = None if view.ttl_seconds is None else timedelta(seconds=view.ttl_seconds)
-            found = store.read(view, [_keys_of(view, row) for row in rows])
-            for i, stored in enumerate(found):
-                why: Missing | None = "absent" if stored is None else "expired" if stored.expired(ttl, moment) else None
-                for feature, column in named.items():
-                    answer[i][column] = stored.features.get(feature) if stored and not why else None
-                    if why:
-                        missing[i][column] = why
-        full = tuple(f"{view.name}.{feature.name}" for view, feature in wanted.features)
-        return OnlineFeatures(answer, missing, full, tuple(columns[name] for name in full))
+        prepared = self.prepared(what, names)
+        answered, missing = prepared.question.answer(rows, moment)
+        return OnlineFeatures(answered, missing, prepared.features, prepared.columns)
+
+    def prepared(self, what: Any, names: Names = "full") -> Prepared:
+        """What `online` asks the online store; kept until the registry changes. Raises FeatureStoreError."""
+        registry = self.registry
+        if registry is not self._prepared_for:
+            self._prepared, self._prepared_for = {}, registry
+        # Columns compare as expressions do, so they are known by their names.
+        key = (what if isinstance(what, str) else ask.names_of(what), names)
+        known = self._prepared.get(key)
+        if known is None:
+            if self._online is None:
+                self._online = pipeline.online_store(self.path)
+            wanted = ask.find(registry, what)
+            columns = wanted.columns(names)
+            full = tuple(f"{view.name}.{feature.name}" for view, feature in wanted.features)
+            question = Question(self._online, wanted.by_view(columns, target=False))
+            known = Prepared(question, full, tuple(columns[name] for name in full))
+            if len(self._prepared) < _PREPARED:
+                self._prepared[key] = known
+        return known
 
     def predict(
         self, model: Any, keys: Any, *, at: str = "event_timestamp", missing: Literal["refuse", "pass"] = "refuse"
@@ -233,11 +254,3 @@ class FeatureStore:
         registry = self.registry
         return pipeline.Interval(self.path, ask.view_named(registry, view), start, end, registry.version, dag_run_id)
 
-
-def _keys_of(view: FeatureView, row: Mapping[str, Any]) -> tuple[Any, ...]:
-    try:
-        return tuple(row[key.name] for key in view.entities)
-    except KeyError as error:
-        raise FeatureStoreError(
-            f"{view.name} is asked by {', '.join(k.name for k in view.entities)}; a row has only {', '.join(row)}."
-        ) from error

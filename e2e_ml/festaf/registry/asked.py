@@ -87,6 +87,16 @@ def name_of(what: Any) -> str | None:
     return None
 
 
+def names_of(what: Any) -> tuple[str | None, ...]:
+    """`name_of` of each of several; raises FeatureStoreError for what is not one or several."""
+    name = name_of(what)
+    if name is not None:
+        return (name,)
+    if not isinstance(what, Iterable):
+        raise FeatureStoreError(f"{what!r} names no service, view or feature.")
+    return tuple(name_of(item) for item in cast("Iterable[Any]", what))
+
+
 def _service(registry: Registry, service: FeatureService) -> Asked:
     target = None
     if service.target is not None:
