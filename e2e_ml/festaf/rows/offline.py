@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import fcntl
 import json
-from collections.abc import Generator, Iterable, Sequence
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,9 +22,11 @@ import polars as pl
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from e2e_ml.festaf.errors import FeatureStoreError
-from e2e_ml.festaf.model import FeatureView, Record, ViewStats
+from e2e_ml.festaf.model import FeatureView, IntervalStats, ViewStats
 from e2e_ml.festaf.rows.compute import stored_schema
-from e2e_ml.festaf.rows.validation import Violation
+from e2e_ml.festaf.rows.measures import interval_stats
+from e2e_ml.festaf.rows.validation import Checked
+from e2e_ml.festaf.rows.validation import Violation as Violation  # a part of the ledger's entries
 
 _LEDGER = "festaf.interval"  # the key of our entry in a commit's metadata
 # The ledger lives in the log, so the log is kept; checkpoints keep reading it cheap.
@@ -30,20 +34,14 @@ _CONFIGURATION = {"delta.logRetentionDuration": "interval 36500 days"}
 _COMPACT_ABOVE = 100  # files; small ones are then merged into few
 
 
-class WrittenInterval(Record):
+class WrittenInterval(IntervalStats):
     """One entry of the ledger: what one data interval of a view holds since `written_at`.
 
     `start` and `end` are None for the snapshot of a view without times that was not loaded for an interval. No rows:
-    the source had none for the interval when it was looked at.
+    the source had none for the interval when it was looked at. `dag_run_id` is the run that wrote it last.
     """
 
-    start: datetime | None
-    end: datetime | None
-    rows: int
-    written_at: datetime
-    dag_run_id: str | None = None
-    registry_version: int = 0
-    broken: tuple[Violation, ...] = ()
+    broken: tuple[Violation, ...] = ()  # the broken ones of `checks`, with examples
 
 
 class OfflineStore:
@@ -81,7 +79,7 @@ class OfflineStore:
         *,
         registry_version: int = 0,
         dag_run_id: str | None = None,
-        broken: Iterable[Violation] = (),
+        checked: Checked | None = None,
     ) -> WrittenInterval:
         """Write `rows` as all there is of [start, end), atomically; of everything, for a view without times.
 
@@ -94,13 +92,15 @@ class OfflineStore:
             written_at=datetime.now(UTC),
             dag_run_id=dag_run_id,
             registry_version=registry_version,
-            broken=tuple(broken),
+            checks=checked.checks if checked else (),
+            features=interval_stats(view, rows),
+            broken=checked.broken if checked else (),
         )
         rows = rows.select(pl.col(name).cast(dtype) for name, dtype in stored_schema(view).items())
         with self._turn(view.name):
             table = self._table(view.name)
             _check_types(view, table)
-            metadata = CommitProperties(custom_metadata={_LEDGER: entry.model_dump_json()})
+            metadata = CommitProperties(custom_metadata={_LEDGER: entry.model_dump_json(exclude={"writes"})})
             if view.event_time is None:
                 write_deltalake(
                     table or self.path(view.name),
@@ -160,10 +160,21 @@ class OfflineStore:
         if view.event_time is None:
             return tuple(entries[-1:])
         valid: list[WrittenInterval] = []
+        written = Spans()
         for entry in reversed(entries):  # newest first
-            if not _covered(entry, valid):
-                valid.append(entry)
+            if entry.start is not None and entry.end is not None:
+                if written.cover(entry.start, entry.end):
+                    continue
+                written.add(entry.start, entry.end)
+            valid.append(entry)
+        writes = Counter((entry.start, entry.end) for entry in entries)
+        valid = [entry.model_copy(update={"writes": writes[entry.start, entry.end]}) for entry in valid]
         return tuple(sorted(valid, key=lambda e: (e.start or e.written_at, e.written_at)))
+
+    def trend(self, view: FeatureView) -> tuple[IntervalStats, ...]:
+        """How rules and features fared, oldest first: interval by interval, or write by write of a snapshot."""
+        points = self.intervals(view) if view.event_time is not None else self._entries(view.name)
+        return tuple(IntervalStats(**{name: getattr(p, name) for name in IntervalStats.model_fields}) for p in points)
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -217,10 +228,23 @@ def _between(column: str, start: datetime, end: datetime) -> str:
     return f"{quoted} >= '{low}' AND {quoted} < '{high}'"
 
 
-def _covered(entry: WrittenInterval, by: Iterable[WrittenInterval]) -> bool:
-    if entry.start is None or entry.end is None:
-        return False
-    return any(b.start and b.end and b.start <= entry.start and entry.end <= b.end for b in by)
+class Spans:
+    """A set of times, as few spans [start, end) as hold it, so that thousands of intervals in a row are one."""
+
+    def __init__(self) -> None:
+        self._starts: list[datetime] = []
+        self._ends: list[datetime] = []
+
+    def cover(self, start: datetime, end: datetime) -> bool:
+        """Whether all of [start, end) is in the set."""
+        at = bisect_right(self._starts, start) - 1
+        return at >= 0 and end <= self._ends[at]
+
+    def add(self, start: datetime, end: datetime) -> None:
+        first, last = bisect_left(self._ends, start), bisect_right(self._starts, end)
+        if first < last:  # those that it meets become one with it
+            start, end = min(start, self._starts[first]), max(end, self._ends[last - 1])
+        self._starts[first:last], self._ends[first:last] = [start], [end]
 
 
 def _check_types(view: FeatureView, table: DeltaTable | None) -> None:

@@ -3,81 +3,45 @@
     extract >> transform >> validate >> write_offline >> materialize_online
 
 Every step gives the same when it is done again. `load` runs them in this process; on Airflow each is a task, and the
-rows pass from one to the next through Parquet files in a staging folder of the run.
+rows pass from one to the next through `staging`.
 
-A window at the start of an interval sees the source's rows before it. So when the source corrects rows, the intervals
-after theirs, as far as the longest window reaches, have to be loaded again too: a backfill over them does that.
+A window at the start of an interval sees the source's rows before it. So when the source corrects rows, later intervals
+change too, as far as the longest window reaches. A view with a `lateness` has them rewritten by its next run (`late`);
+for corrections that come later than that there is `reopen`.
 """
 
 from __future__ import annotations
 
-import shutil
-import time
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from urllib.parse import quote
+from collections.abc import Sequence
+from datetime import datetime
 
 import polars as pl
 
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.model import FeatureView
-from e2e_ml.festaf.rows import sources, validation
+from e2e_ml.festaf.rows import late, sources, validation
 from e2e_ml.festaf.rows.compute import compute, lookback, stored_schema
-from e2e_ml.festaf.rows.offline import OfflineStore, WrittenInterval
-from e2e_ml.festaf.rows.online import OnlineStore
+from e2e_ml.festaf.rows.interval import STORE, Interval, offline_store, online_store
+from e2e_ml.festaf.rows.late import Rewrite
+from e2e_ml.festaf.rows.offline import WrittenInterval
+from e2e_ml.festaf.rows.validation import Checked
 
-STORE = "store"  # the folder of a project in which festaf keeps what it writes
-_STALE = 7 * 24 * 3600.0  # seconds after which the staging files of a run that failed are removed
+__all__ = [
+    "STORE", "Interval", "NoRowsError", "RefusedError", "extract", "hull", "load", "load_rows", "materialize_online",
+    "offline_store", "online_store", "refusal", "reopen", "transform", "validate", "write_offline",
+]  # fmt: skip
 
 
 class NoRowsError(FeatureStoreError):
     """The source has no rows for the interval, and nothing was written for it before. The ledger has noted that."""
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """One data interval [start, end) of one view of a project. A view without times takes its snapshot in it."""
+class RefusedError(FeatureStoreError):
+    """Rows break a rule that stops a write: nothing was written. Trying again finds the same rows."""
 
-    project: Path
-    view: FeatureView
-    start: datetime | None
-    end: datetime | None
-    registry_version: int = 0
-    dag_run_id: str | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "start", _plain(self.start))
-        object.__setattr__(self, "end", _plain(self.end))
-        if self.view.event_time is not None:
-            if self.start is None or self.end is None:
-                raise FeatureStoreError(f"{self.view.name} has event times: give the interval's start and end.")
-            if self.start >= self.end:
-                raise FeatureStoreError(
-                    f"The interval from {self.start} to {self.end} is empty: end it after its start."
-                )
-
-    @property
-    def offline(self) -> OfflineStore:
-        return offline_store(self.project)
-
-    @property
-    def online(self) -> OnlineStore:
-        return online_store(self.project)
-
-    @property
-    def words(self) -> str:
-        if self.start is None or self.end is None:
-            return "its current rows"
-        return f"{_stamp(self.start)} to {_stamp(self.end)}"
-
-
-def offline_store(project: Path) -> OfflineStore:
-    return OfflineStore(project / STORE / "offline")
-
-
-def online_store(project: Path) -> OnlineStore:
-    return OnlineStore(project / STORE / "online.db")
+    def __init__(self, interval: Interval, broken: tuple[validation.Violation, ...]) -> None:
+        super().__init__(refusal(interval, validation.fatal(interval.view, broken)))
+        self.broken = broken  # all that was found
 
 
 # --- the steps ---------------------------------------------------------------------------------------------------
@@ -89,45 +53,32 @@ def extract(interval: Interval) -> pl.DataFrame:
     Raises NoRowsError where the interval has no rows and never had any, FeatureStoreError where the source is wrong.
     The ledger then says that the interval was looked at: a view is not late because nothing happened.
     """
-    view, start, end = interval.view, interval.start, interval.end
-    reach = lookback(view)
-    early = start - reach if view.event_time and start and reach is not None else None
-    rows = sources.read(view, sources.scan(view, interval.project, early, end))
-    if _inside(interval, rows).is_empty() and (
-        view.event_time is None or not interval.offline.has_rows(view, start, end)
-    ):
-        if view.event_time is not None:
-            write_offline(interval, pl.DataFrame(schema=stored_schema(view)))
-        raise NoRowsError(
-            f"{view.name}: {view.source.uri} has no rows for {interval.words}; no row was written and no asset event "
-            "is emitted. Run the interval again when its rows have come."
-        )
+    rows = late.source_rows(interval, _seen_since(interval), interval.end)
+    _refuse_nothing(interval, rows)
     return rows
 
 
 def transform(interval: Interval, rows: pl.DataFrame) -> pl.DataFrame:
     """The interval's rows as they are stored: keys, times and features."""
     try:
-        computed = compute(interval.view, rows.lazy(), interval.project).collect()
+        computed = compute(interval.view, rows.lazy()).collect()
     except pl.exceptions.PolarsError as error:
         raise FeatureStoreError(f"{interval.view.name}: its features could not be computed: {error}") from error
     return _inside(interval, computed)
 
 
-def validate(interval: Interval, rows: pl.DataFrame) -> tuple[validation.Violation, ...]:
-    """Every constraint that the rows break. Which of them stop the write is `validation.fatal`."""
-    return validation.violations(interval.view, rows.lazy())
+def validate(interval: Interval, rows: pl.DataFrame) -> Checked:
+    """Every constraint with its counts. Which broken ones stop the write is `validation.fatal`."""
+    return validation.check(interval.view, rows.lazy())
 
 
-def write_offline(
-    interval: Interval, rows: pl.DataFrame, broken: tuple[validation.Violation, ...] = ()
-) -> WrittenInterval:
+def write_offline(interval: Interval, rows: pl.DataFrame, checked: Checked | None = None) -> WrittenInterval:
     """Replace the interval's rows, and note it in the ledger, in one commit.
 
-    Raises FeatureStoreError where a required value is missing.
+    Raises RefusedError where they break a rule that stops the write.
     """
-    if stopping := validation.fatal(broken):
-        raise FeatureStoreError(refusal(interval.view, stopping))
+    if checked and validation.fatal(interval.view, checked.broken):
+        raise RefusedError(interval, checked.broken)
     return interval.offline.replace(
         interval.view,
         rows,
@@ -135,7 +86,7 @@ def write_offline(
         interval.end,
         registry_version=interval.registry_version,
         dag_run_id=interval.dag_run_id,
-        broken=broken,
+        checked=checked,
     )
 
 
@@ -155,20 +106,123 @@ def materialize_online(interval: Interval) -> int:
     return interval.online.replace_interval(view, newest, start, end, older)
 
 
+# --- all of them --------------------------------------------------------------------------------------------------
+
+
 def load(interval: Interval) -> WrittenInterval:
-    """All five steps, in this process."""
-    rows = transform(interval, extract(interval))
-    written = write_offline(interval, rows, validate(interval, rows))
-    materialize_online(interval)
+    """All five steps, in this process, for the interval and for those that rows came late into."""
+    planned = late.plan(interval)
+    written = zip(planned, _rewrite(planned), strict=True)
+    if (own := next(entry for each, entry in written if not each.reason)) is not None:
+        return own
+    # It had no rows; others had.
+    return next(e for e in interval.offline.intervals(interval.view) if (e.start, e.end) == interval.span)
+
+
+def reopen(interval: Interval) -> tuple[WrittenInterval, ...]:
+    """Load anew every written interval that `interval` touches, and later ones whose windows see their rows.
+
+    Gives what was written, oldest first; nothing where the ledger has no interval there.
+    """
+    return tuple(entry for entry in reversed(_rewrite(late.reopening(interval))) if entry is not None)
+
+
+def load_rows(interval: Interval, given: object) -> WrittenInterval:
+    """The steps after the first, for rows that somebody else has extracted: `given`, any frame that narwhals knows.
+
+    It has the source's columns, and all the rows of the interval; those before it that windows see are the stored ones.
+    """
+    rows = sources.conform(interval.view, given)
+    if outside := len(rows) - len(_inside(interval, rows)):
+        raise FeatureStoreError(
+            f"{interval.view.name}: {outside} of the {len(rows)} rows given lie outside of {interval.words}, the data "
+            "interval of this run. Give the rows of the interval, and all of them."
+        )
+    _refuse_nothing(interval, rows)
+    if interval.view.event_time is not None:
+        before = late.stored_rows(interval, _seen_since(interval), interval.start)
+        rows = pl.concat([before, rows.select(before.columns)])
+    written = _write_all(interval, rows)
+    # Intervals that are there already and see these rows follow, oldest first: each reads what the last one wrote.
+    later = [interval.at(*span) for span in late.seeing(interval, [interval.span])] if interval.view.event_time else []
+    for each in later:
+        _write_all(each, late.stored_rows(each, _seen_since(each), each.end))
+    materialize_online(hull([interval, *later]))
     return written
 
 
-def refusal(view: FeatureView, stopping: tuple[validation.Violation, ...]) -> str:
-    rules = ", ".join(f"{v.feature} is missing in {v.count} rows" for v in stopping)
-    return (
-        f"{view.name}: a required value is missing ({rules}), so nothing was written. "
-        "Correct the source, fill the nulls, or take required() away."
+def hull(intervals: Sequence[Interval]) -> Interval:
+    """The span from the first to the last of one view's intervals; a snapshot is its own."""
+    if intervals[0].view.event_time is None:
+        return intervals[0]
+    spans = [each.span for each in intervals]
+    return intervals[0].at(min(start for start, _ in spans), max(end for _, end in spans))
+
+
+def refusal(interval: Interval, stopping: tuple[validation.Violation, ...]) -> str:
+    view = interval.view
+    missing = [f"{v.feature} is missing in {v.count} rows" for v in stopping if v.rule == "required"]
+    broken = [f"{v.words} by {v.count} rows" for v in stopping if v.rule != "required"]
+    said = [f"a required value is missing ({', '.join(missing)})"] if missing else []
+    said += [f"rules are broken ({', '.join(broken)}) and on_broken is fail"] if broken else []
+    step = "fill the nulls, or take required() away" if missing else 'correct the rule, or say on_broken = "warn"'
+    where = f" in {interval.words}" if view.event_time else ""
+    return f"{view.name}: {' and '.join(said)}{where}, so nothing was written. Correct the source, {step}."
+
+
+def _rewrite(planned: Sequence[Rewrite]) -> list[WrittenInterval | None]:
+    """Load each, in the order given; None for one that has no rows. Nothing is written before all are found fit.
+
+    Raises NoRowsError where none has rows.
+    """
+    ready: list[tuple[Interval, pl.DataFrame, Checked] | None] = []
+    nothing: NoRowsError | None = None
+    for interval in (each.interval for each in planned):
+        try:
+            rows = transform(interval, extract(interval))
+        except NoRowsError as error:
+            nothing = error
+            ready.append(None)
+            continue
+        checked = validate(interval, rows)
+        if validation.fatal(interval.view, checked.broken):
+            raise RefusedError(interval, checked.broken)
+        ready.append((interval, rows, checked))
+    if nothing is not None and not any(ready):
+        raise nothing
+    written = [each and write_offline(*each) for each in ready]
+    if any(ready):
+        materialize_online(hull([each[0] for each in ready if each]))
+    return written
+
+
+def _write_all(interval: Interval, rows: pl.DataFrame) -> WrittenInterval:
+    """The three steps from extracted rows to the offline store."""
+    stored = transform(interval, rows)
+    return write_offline(interval, stored, validate(interval, stored))
+
+
+def _refuse_nothing(interval: Interval, rows: pl.DataFrame) -> None:
+    """Note an interval that has no rows and had none before, and raise NoRowsError."""
+    view = interval.view
+    if not _inside(interval, rows).is_empty():
+        return
+    if view.event_time is not None and interval.offline.has_rows(view, interval.start, interval.end):
+        return
+    if view.event_time is not None:
+        write_offline(interval, pl.DataFrame(schema=stored_schema(view)))
+    raise NoRowsError(
+        f"{view.name}: {view.source.uri or 'its stream'} has no rows for {interval.words}; no row was written and no "
+        "asset event is emitted. Run the interval again when its rows have come."
     )
+
+
+def _seen_since(interval: Interval) -> datetime | None:
+    """The time of the first row that the interval's rows may see; None: all that there are."""
+    reach = lookback(interval.view)
+    if interval.view.event_time is None or interval.start is None or reach is None:
+        return None
+    return interval.start - reach
 
 
 def _inside(interval: Interval, rows: pl.DataFrame) -> pl.DataFrame:
@@ -185,64 +239,3 @@ def _newest(view: FeatureView, rows: pl.LazyFrame) -> pl.DataFrame:
     if order:
         rows = rows.sort(order, maintain_order=True, nulls_last=False)
     return rows.unique([key.name for key in view.entities], keep="last", maintain_order=True).collect()
-
-
-def _plain(moment: datetime | None) -> datetime | None:
-    """The moment in UTC, of the standard class: Airflow's and pandas' own subclasses compute differently."""
-    if moment is None:
-        return None
-    if moment.tzinfo is None:
-        raise FeatureStoreError(f"{moment} has no time zone. Give times in UTC: {moment}+00:00.")
-    utc = moment.astimezone(UTC)
-    return datetime(utc.year, utc.month, utc.day, utc.hour, utc.minute, utc.second, utc.microsecond, UTC)
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-# --- between tasks -----------------------------------------------------------------------------------------------
-
-
-class Staging:
-    """The rows of one run between its tasks. What is no longer there, a task that is run again computes again."""
-
-    def __init__(self, interval: Interval, run_id: str) -> None:
-        self._interval = interval
-        self._view_folder = interval.project / STORE / "staging" / interval.view.name
-        self._folder = self._view_folder / quote(run_id, safe="")
-
-    def extracted(self) -> pl.DataFrame:
-        return self._read("extracted")
-
-    def transformed(self) -> pl.DataFrame:
-        return self._read("transformed")
-
-    def keep_extracted(self) -> int:
-        """Do the first step and keep its rows; gives their number, those that only windows see counted in."""
-        self._remove_stale()
-        return self._keep("extracted", extract(self._interval))
-
-    def keep_transformed(self) -> int:
-        return self._keep("transformed", transform(self._interval, self.extracted()))
-
-    def remove(self) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _keep(self, step: str, rows: pl.DataFrame) -> int:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        unfinished = self._folder / f"{step}.parquet.unfinished"
-        rows.write_parquet(unfinished)
-        unfinished.replace(self._folder / f"{step}.parquet")
-        return len(rows)
-
-    def _read(self, step: str) -> pl.DataFrame:
-        path = self._folder / f"{step}.parquet"
-        if path.exists():
-            return pl.read_parquet(path)
-        return extract(self._interval) if step == "extracted" else transform(self._interval, self.extracted())
-
-    def _remove_stale(self) -> None:
-        for folder in self._view_folder.glob("*"):
-            if folder != self._folder and time.time() - folder.stat().st_mtime > _STALE:
-                shutil.rmtree(folder, ignore_errors=True)

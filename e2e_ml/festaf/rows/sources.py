@@ -8,8 +8,10 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from pathlib import Path
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
+import narwhals as nw
 import polars as pl
 
 from e2e_ml.festaf.errors import FeatureStoreError
@@ -36,7 +38,32 @@ def scan(view: FeatureView, project: Path, start: datetime | None = None, end: d
     it lacks, and times without a zone where the source names none. Values that do not fit their type are found on
     `read`.
     """
-    frame = _open(view, project)
+    frame = _conformed(view, _open(view, project))
+    if view.event_time is not None:
+        time = pl.col(view.event_time)
+        if start is not None:
+            frame = frame.filter(time >= start)
+        if end is not None:
+            frame = frame.filter(time < end)
+    return frame
+
+
+def conform(view: FeatureView, given: object) -> pl.DataFrame:
+    """Rows that somebody holds in memory, any frame that narwhals knows, as `scan` gives those of a source.
+
+    Raises FeatureStoreError for what is no frame, a column that it lacks and data of the wrong type.
+    """
+    try:
+        frame: Any = nw.from_native(cast(Any, given))
+    except TypeError:
+        raise FeatureStoreError(
+            f"{view.name}: {type(given).__name__} is no frame. Give a Polars, pandas or PyArrow frame of its rows."
+        ) from None
+    return read(view, _conformed(view, nw.to_native(frame.lazy().collect("polars")).lazy()))
+
+
+def _conformed(view: FeatureView, frame: pl.LazyFrame) -> pl.LazyFrame:
+    """The view's columns, in its types; rows without an event time are left out."""
     found = _schema(view, frame)
     columns = source_columns(view)
     if absent := [c.name for c in columns if c.name not in found]:
@@ -45,14 +72,7 @@ def scan(view: FeatureView, project: Path, start: datetime | None = None, end: d
             f"It has {', '.join(found.names())}. Add the column to the data, or take it out of the definition."
         )
     frame = frame.select(_typed(view, frame, c, found[c.name]).alias(c.name) for c in columns)
-    if view.event_time is not None:
-        time = pl.col(view.event_time)
-        if start is not None:
-            frame = frame.filter(time >= start)
-        if end is not None:
-            frame = frame.filter(time < end)
-        frame = frame.filter(time.is_not_null())
-    return frame
+    return frame if view.event_time is None else frame.filter(pl.col(view.event_time).is_not_null())
 
 
 def read(view: FeatureView, frame: pl.LazyFrame) -> pl.DataFrame:

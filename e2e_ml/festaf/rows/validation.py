@@ -1,19 +1,23 @@
-"""Which rows break a view's constraints: each rule with the number of rows and some of them.
+"""Which rows break a view's constraints: each rule with the rows it was checked on, how many break it, and some.
 
 Constraints are checked on what is stored, so after nulls were filled. A null breaks `required` alone; NaN lies within
-no bounds.
+no bounds; `unique` looks at the rows that are checked together: those of one interval when it is written, all of them
+when a view is validated.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
 
+from e2e_ml.festaf import dtypes
 from e2e_ml.festaf.expression.operations import FLOATS
-from e2e_ml.festaf.model import Constraint, Feature, FeatureView, Record
+from e2e_ml.festaf.model import Constraint, Feature, FeatureView, IntervalStats, Record, RuleCount
+from e2e_ml.festaf.naming import rule
 
 EXAMPLES = 5
 
@@ -33,28 +37,64 @@ class Violation(Record):
         return f"{self.feature}: {self.rule}" + ("" if self.value is None else f" {self.value}")
 
 
-def violations(view: FeatureView, rows: pl.LazyFrame) -> tuple[Violation, ...]:
-    """Every broken constraint of the view's features that `rows` has, in the order of the definition."""
+class Checked(Record):
+    """What came of checking rows: every constraint with its counts, and the broken ones with examples."""
+
+    rows: int
+    checks: tuple[RuleCount, ...] = ()
+    broken: tuple[Violation, ...] = ()
+
+    def sentence(self, view: str) -> str:
+        """The verdict for people. Nothing was found wrong where nothing was looked at, which is said."""
+        if not self.checks:
+            return f"{view} has no constraints."
+        if not self.rows:
+            return f"{view} has no rows, so there is nothing to check. Load an interval of it first."
+        if not self.broken:
+            return f"Every constraint of {view} holds in its {self.rows:,} rows."
+        return f"{len(self.broken)} of the {len(self.checks)} constraints of {view} are broken."
+
+
+def check(view: FeatureView, rows: pl.LazyFrame) -> Checked:
+    """Check every constraint of the view's features that `rows` has, in the order of the definition.
+
+    One pass counts, streaming; a pass more for each broken rule finds its examples.
+    """
     present = set(rows.collect_schema().names())
-    rules = [(f.name, c, _broken(f, c)) for f in view.features if f.name in present for c in f.constraints]
-    if not rules:
-        return ()
-    counts = rows.select(broken.sum().alias(str(i)) for i, (_, _, broken) in enumerate(rules)).collect().row(0)
+    rules = [(f, c, _broken(f, c)) for f in view.features if f.name in present for c in f.constraints]
+    counted = rows.select(
+        pl.len().alias("rows"), *(broken.sum().alias(str(i)) for i, (_, _, broken) in enumerate(rules))
+    ).collect(engine="streaming")
+    total, *counts = counted.row(0)
+    checks: list[RuleCount] = []
     found: list[Violation] = []
     for (feature, constraint, broken), count in zip(rules, counts, strict=True):
+        named: dict[str, Any] = {"feature": feature.name, "rule": constraint.rule, "value": constraint.value}
+        checks.append(RuleCount(**named, checked=total, broken=count))
         if count:
-            shown = [k.name for k in view.entities] + [t for t in (view.event_time, feature) if t]
-            examples = map(_as_json, rows.filter(broken).select(shown).head(EXAMPLES).collect().to_dicts())
-            found.append(
-                Violation(
-                    feature=feature, rule=constraint.rule, value=constraint.value, count=count, examples=tuple(examples)
-                )
-            )
-    return tuple(found)
+            shown = [k.name for k in view.entities] + [t for t in (view.event_time, feature.name) if t]
+            examples = rows.filter(broken).select(shown).head(EXAMPLES).collect(engine="streaming").to_dicts()
+            found.append(Violation(**named, count=count, examples=tuple(map(_as_json, examples))))
+    return Checked(rows=total, checks=tuple(checks), broken=tuple(found))
+
+
+def violations(view: FeatureView, rows: pl.LazyFrame) -> tuple[Violation, ...]:
+    """Every broken constraint of the view's features that `rows` has, in the order of the definition."""
+    return check(view, rows).broken
 
 
 def _as_json(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: v.isoformat() if isinstance(v, date | datetime) else v for name, v in row.items()}
+    return {name: _plain(value) for name, value in row.items()}
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case date() | datetime():
+            return value.isoformat()
+        case timedelta() | Decimal():
+            return str(value)
+        case _:
+            return value
 
 
 def _broken(feature: Feature, constraint: Constraint) -> pl.Expr:
@@ -64,17 +104,59 @@ def _broken(feature: Feature, constraint: Constraint) -> pl.Expr:
     match constraint.rule:
         case "required":
             return column.is_null()
+        case "unique":
+            return column.is_duplicated() & column.is_not_null()
         case "accepted_values":
-            return (~column.is_in(list(constraint.value))).fill_null(False)
+            accepted = [_constant(value, feature.dtype) for value in constraint.value]
+            return (~_text(column, feature).is_in(accepted)).fill_null(False)
         case "lower_bound":
-            return ((column < constraint.value) | nan).fill_null(False)
+            return ((column < _constant(constraint.value, feature.dtype)) | nan).fill_null(False)
         case "upper_bound":
-            return ((column > constraint.value) | nan).fill_null(False)
+            return ((column > _constant(constraint.value, feature.dtype)) | nan).fill_null(False)
+        case "above":
+            return ((column <= _constant(constraint.value, feature.dtype)) | nan).fill_null(False)
+        case "below":
+            return ((column >= _constant(constraint.value, feature.dtype)) | nan).fill_null(False)
+        case "min_length":
+            return (_length(column, feature) < constraint.value).fill_null(False)
+        case "max_length":
+            return (_length(column, feature) > constraint.value).fill_null(False)
+        case "matches":
+            return (~_text(column, feature).str.contains(f"^(?:{constraint.value})$")).fill_null(False)
 
 
-def fatal(found: Iterable[Violation]) -> tuple[Violation, ...]:
-    """Those that stop a write: missing required values. Rows beyond bounds are written, and marked in the ledger."""
-    return tuple(v for v in found if v.rule == "required")
+def _text(column: pl.Expr, feature: Feature) -> pl.Expr:
+    return column.cast(pl.String) if feature.dtype == "category" else column
+
+
+def _length(column: pl.Expr, feature: Feature) -> pl.Expr:
+    return column.list.len() if dtypes.kind(feature.dtype) == "list" else _text(column, feature).str.len_chars()
+
+
+def _constant(value: Any, dtype: str) -> Any:
+    """A rule's value in the feature's type: JSON has times as ISO 8601, decimals as text, durations in microseconds."""
+    match dtypes.kind(dtype):
+        case "timestamp":
+            return datetime.fromisoformat(value)
+        case "date":
+            return date.fromisoformat(value)
+        case "duration":
+            return timedelta(microseconds=value)
+        case "decimal":
+            return Decimal(str(value))
+        case _:
+            return value
+
+
+def fatal(view: FeatureView, found: Iterable[Violation]) -> tuple[Violation, ...]:
+    """Those that stop a write: missing required values, and all of them where the view says `on_broken = "fail"`.
+
+    Other rows that break a rule are written, and marked in the ledger.
+    """
+    return tuple(v for v in found if v.rule == "required" or view.on_broken == "fail")
+
+
+# --- as text ------------------------------------------------------------------------------------------------------
 
 
 def table(found: Iterable[Violation]) -> str:
@@ -82,6 +164,32 @@ def table(found: Iterable[Violation]) -> str:
     lines = [("constraint", "rows", "examples")]
     for violation in found:
         examples = "; ".join(", ".join(f"{k}={v}" for k, v in row.items()) for row in violation.examples[:3])
-        lines.append((violation.words, str(violation.count), examples))
-    widths = [max(len(line[i]) for line in lines) for i in range(2)]
-    return "\n".join(f"{a:<{widths[0]}}  {b:>{widths[1]}}  {c}" for a, b, c in lines)
+        lines.append((violation.words, f"{violation.count:,}", examples))
+    return columns(lines, right=(1,))
+
+
+def trend_table(trend: Iterable[IntervalStats]) -> str:
+    """A line for each interval that was checked: its rows, how often it was written, and what broke in it."""
+    lines = [("interval", "rows", "writes", "broken")]
+    for point in trend:
+        when = f"{point.start:%Y-%m-%d %H:%M}" if point.start else f"as of {point.written_at:%Y-%m-%d %H:%M}"
+        broken = [
+            f"{check.feature} {rule(Constraint.model_validate({'rule': check.rule, 'value': check.value}))}: "
+            f"{check.broken:,}"
+            for check in point.checks
+            if check.broken
+        ]
+        lines.append((when, f"{point.rows:,}", str(point.writes), "; ".join(broken)))
+    return columns(lines, right=(1, 2))
+
+
+def columns(lines: list[tuple[str, ...]], right: tuple[int, ...] = ()) -> str:
+    """Lines of cells, padded so that each column stands straight; those named in `right` end together."""
+    widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(
+            f"{cell:>{width}}" if i in right else f"{cell:<{width}}"
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
-from tests.unit.festaf.worlds import plane, project, weather
+import pytest
+
+from e2e_ml.festaf.expression import Apply, Column, literal
+from tests.unit.festaf.worlds import feature, plane, project, weather
+
+# "temp" + 32 is a number, and the feature is said to be a bool.
+_SUM = feature("freezing", "bool", Apply("add", (Column("temp"), literal(32))))
+FREEZING = [feature("temp").model_dump(mode="json"), _SUM.model_dump(mode="json")]
 
 LOOK = textwrap.dedent(
     """
@@ -41,7 +50,8 @@ BREAK = textwrap.dedent(
 
     for folder in sys.argv[1:]:
         try:
-            load(folder)
+            for name, dag in sorted(load(folder).items()):
+                print(name, sorted(dag.tags), list(dag.task_dict), dag.description)
         except FeatureStoreError as error:
             print(error)
     """
@@ -61,15 +71,58 @@ def test_a_view_with_a_schedule_becomes_a_dag(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_broken_registry_is_a_sentence(tmp_path: Path) -> None:
-    project(tmp_path / "once", weather(schedule="@once"))
-    project(tmp_path / "cron", weather(schedule="every day"))
+def broken(folder: Path, home: Path) -> list[str]:
+    done = look(BREAK, home, folder)
+    assert done.returncode == 0, done.stderr
+    return [line for line in done.stdout.splitlines() if line]
+
+
+WRONG = "festaf.flights.weather ['ml:broken', 'ml:feature'] ['definition'] weather makes no DAG: "
+
+
+@pytest.mark.parametrize(
+    ("schedule", "sentence"),
+    [
+        ("@once", "weather has event times, so it is made interval by interval, and @once has none."),
+        ("every day", "weather: 'every day' is no schedule: write five cron fields"),
+    ],
+)
+def test_a_view_that_makes_no_dag_says_why_and_leaves_the_others_alone(
+    schedule: str, sentence: str, tmp_path: Path
+) -> None:
+    project(tmp_path / "flights", weather(schedule=schedule), weather(name="gauge"))
+    gauge, wrong = broken(tmp_path / "flights", tmp_path / "airflow")
+    assert gauge.startswith("festaf.flights.gauge ['ml:feature'] ['extract', ")
+    assert wrong.startswith(f"{WRONG}{sentence}")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        pytest.param({"entities": "origin"}, "entities: ", id="a field of another type"),
+        pytest.param({"colour": "red"}, "colour: Extra inputs are not permitted", id="a field that is none"),
+        pytest.param({"features": FREEZING}, "weather.freezing.expression: ", id="an expression that does not fit"),
+    ],
+)
+def test_a_wrong_view_in_the_registry_breaks_its_own_dag_alone(
+    change: dict[str, Any], sentence: str, tmp_path: Path
+) -> None:
+    project(tmp_path / "flights", weather(), weather(name="gauge"))
+    file = tmp_path / "flights" / "registry.json"
+    data = json.loads(file.read_text())
+    next(view for view in data["views"] if view["name"] == "weather").update(change)
+    file.write_text(json.dumps(data))
+    gauge, wrong = broken(tmp_path / "flights", tmp_path / "airflow")
+    assert gauge.startswith("festaf.flights.gauge ['ml:feature'] ['extract', ")
+    assert wrong.startswith(f"{WRONG}{file}: {sentence}")
+
+
+def test_a_registry_that_is_none_is_a_sentence(tmp_path: Path) -> None:
     project(tmp_path / "json")
     (tmp_path / "json" / "registry.json").write_text("{")
     (tmp_path / "none").mkdir()
-    done = look(BREAK, tmp_path / "airflow", *(tmp_path / name for name in ("once", "cron", "json", "none")))
-    once, cron, json_, none = done.stdout.splitlines()[-4:]
-    assert once.startswith("weather has event times, so it is made interval by interval, and @once has none.")
-    assert cron.startswith("weather: 'every day' is no schedule: write five cron fields")
+    (json_,) = broken(tmp_path / "json", tmp_path / "airflow")
+    (none,) = broken(tmp_path / "none", tmp_path / "airflow")
     assert "is not JSON at line 1" in json_
+    assert "Restore it from version control" in json_
     assert none.endswith("Run `e2e-ml festaf apply` in it first.")

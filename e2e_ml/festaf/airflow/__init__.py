@@ -1,0 +1,25 @@
+"""festaf on Airflow: the registry's views as DAGs, and an existing DAG's task as the maker of a view.
+
+A loader file in the DAG folder is all that Airflow needs:
+
+    # The DAGs of the project's feature views.
+    from e2e_ml.festaf.airflow import load
+
+    globals().update(load("/srv/flights"))
+
+A task of a DAG of one's own makes a view by a decorator:
+
+    @produces("hourly_weather", project="/srv/flights")
+    @task
+    def load_weather(data_interval_start=None, data_interval_end=None):
+        return read_weather(data_interval_start, data_interval_end)
+
+This room is the only one of festaf that imports Airflow. Parsing reads registry.json and nothing else; what works on
+rows is imported when a task runs.
+"""
+
+from e2e_ml.festaf.airflow.assets import asset
+from e2e_ml.festaf.airflow.dags import load
+from e2e_ml.festaf.airflow.produces import produces
+
+__all__ = ["asset", "load", "produces"]

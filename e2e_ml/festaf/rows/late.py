@@ -1,0 +1,166 @@
+"""Rows that come late: which written intervals a run rewrites besides its own.
+
+A view with a `lateness` has every run look at the intervals that ended within it before the run's own starts. One whose
+source rows differ from those that are stored is rewritten, and so is every later one whose windows see its rows.
+An interval that has not changed is not written again.
+
+Intervals are rewritten newest first. What saw a late row is then written before the late row itself is, so that a run
+that dies in between finds the same work again: the late row still differs from what is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from e2e_ml.festaf.model import FeatureView
+from e2e_ml.festaf.rows import sources
+from e2e_ml.festaf.rows.compute import lookback, stored_features
+from e2e_ml.festaf.rows.interval import Interval
+
+Span = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Rewrite:
+    """An interval that a run writes, and why, as a sentence for its log; "" for the run's own."""
+
+    interval: Interval
+    reason: str = ""
+
+
+def plan(interval: Interval) -> tuple[Rewrite, ...]:
+    """All that a run for `interval` has to write, in the order to write it: newest first, its own among them."""
+    view = interval.view
+    if view.lateness_seconds is None or view.event_time is None:
+        return (Rewrite(interval),)
+    own = interval.span
+    late = {span: sentence for span, sentence in _changes(interval) if span != own}
+    changed = [*late, own]
+    moved = dict.fromkeys(seeing(interval, changed), "its windows see rows that have changed.")
+    rewrites = {**moved, **late, own: ""}
+    return tuple(Rewrite(interval.at(*span), rewrites[span]) for span in sorted(rewrites, reverse=True))
+
+
+def reopening(interval: Interval) -> tuple[Rewrite, ...]:
+    """Every written interval that `interval` touches, and later ones whose windows see their rows; newest first."""
+    start, end = interval.span
+    reopened = [span for span in _written(interval) if span[0] < end and span[1] > start]
+    moved = dict.fromkeys(seeing(interval, reopened), "its windows see rows that were reopened.")
+    rewrites = {**moved, **dict.fromkeys(reopened, "it was reopened.")}
+    return tuple(Rewrite(interval.at(*span), rewrites[span]) for span in sorted(rewrites, reverse=True))
+
+
+def hull(interval: Interval) -> Interval:
+    """The span that holds all that a run for `interval` could have written: for a run that has lost its plan."""
+    view = interval.view
+    if view.lateness_seconds is None or view.event_time is None:
+        return interval
+    own = interval.span
+    near = [*_near(interval, timedelta(seconds=view.lateness_seconds)), own]
+    spans = [*near, *seeing(interval, near)]
+    return interval.at(min(start for start, _ in spans), max(end for _, end in spans))
+
+
+def _written(interval: Interval, *, least_rows: int = 0) -> list[Span]:
+    entries = interval.offline.intervals(interval.view)
+    return [(e.start, e.end) for e in entries if e.start is not None and e.end is not None and e.rows >= least_rows]
+
+
+def _near(interval: Interval, lateness: timedelta) -> list[Span]:
+    """The written intervals that ended within `lateness` before the start of this one."""
+    start, _ = interval.span
+    return [span for span in _written(interval) if start - lateness < span[1] <= start]
+
+
+def seeing(interval: Interval, changed: Sequence[Span]) -> list[Span]:
+    """The written intervals with rows, not among `changed`, whose windows see rows of those; oldest first."""
+    if not changed:
+        return []
+    reach = lookback(interval.view)
+
+    def sees(start: datetime, since: datetime, until: datetime) -> bool:
+        return start >= since and (reach is None or start < until + reach)
+
+    return [
+        span
+        for span in _written(interval, least_rows=1)
+        if span not in changed and any(sees(span[0], since, until) for since, until in changed)
+    ]
+
+
+def _changes(interval: Interval) -> Iterable[tuple[Span, str]]:
+    """The intervals within the lateness whose source rows are no longer those that are stored, and how."""
+    view = interval.view
+    spans = _near(interval, timedelta(seconds=view.lateness_seconds or 0))
+    if not spans:
+        return
+    columns = source_columns(view)
+    start, end = min(start for start, _ in spans), max(end for _, end in spans)
+    event = str(view.event_time)
+    stored = (
+        interval.offline.scan(view)
+        .filter(pl.col(event).is_between(start, end, closed="left"))
+        .select(columns)
+        .collect()
+    )
+    found = source_rows(interval, start, end).select(pl.col(n).cast(stored.schema[n]) for n in columns)
+    for span in spans:
+        inside = pl.col(event).is_between(*span, closed="left")
+        came, went = _difference(found.filter(inside), stored.filter(inside))
+        if came or went:
+            yield span, _sentence(came, went)
+
+
+def _difference(found: pl.DataFrame, stored: pl.DataFrame) -> tuple[int, int]:
+    """How many rows of `found` are not stored, and the other way round; equal rows are counted as often as they are."""
+    now, before = (
+        frame.select(row=frame.hash_rows() if len(frame) else pl.Series([], dtype=pl.UInt64)).group_by("row").len()
+        for frame in (found, stored)
+    )
+    both = now.join(before, on="row", how="full", coalesce=True, suffix="_before").fill_null(0)
+    more = both["len"].cast(pl.Int64) - both["len_before"].cast(pl.Int64)
+    return int(more.clip(lower_bound=0).sum()), int((-more).clip(lower_bound=0).sum())
+
+
+def _sentence(came: int, went: int) -> str:
+    rows = "row" if came == 1 else "rows"
+    if not went:
+        return f"{came:,} {rows} came late."
+    if came <= went:
+        return f"{went:,} stored rows are gone from the source, or read otherwise there now."
+    return f"{went:,} stored rows were corrected, and {came - went:,} came late."
+
+
+# --- the rows that are compared and computed from -----------------------------------------------------------------
+
+
+def source_columns(view: FeatureView) -> list[str]:
+    """The stored columns that are as the source has them: keys, times, and the features that nothing computes."""
+    times = [name for name in (view.event_time, view.created_time) if name]
+    plain = [feature.name for feature in stored_features(view) if feature.expression is None]
+    return [*(key.name for key in view.entities), *times, *plain]
+
+
+def source_rows(interval: Interval, start: datetime | None, end: datetime | None) -> pl.DataFrame:
+    """The source's rows of [start, end). Of a view whose rows are pushed, those that are stored: there are no others.
+
+    Raises FeatureStoreError where the source is wrong.
+    """
+    view = interval.view
+    if view.source.format == "push":
+        return stored_rows(interval, start, end)
+    return sources.read(view, sources.scan(view, interval.project, start, end))
+
+
+def stored_rows(interval: Interval, start: datetime | None, end: datetime | None) -> pl.DataFrame:
+    """The stored rows of [start, end), by the columns that features are computed from."""
+    view = interval.view
+    frame = interval.offline.scan(view).select(source_columns(view))
+    if view.event_time is not None:
+        event = pl.col(view.event_time)
+        frame = frame.filter(*([event >= start] if start else []), *([event < end] if end else []))
+    return frame.collect()
