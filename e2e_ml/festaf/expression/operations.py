@@ -1,29 +1,55 @@
 """The operations of an expression: one table with what each is called, how it is written, takes and gives.
 
 Definition, validation of a registry, printing and the published JSON Schema all read this table; `compile_narwhals`
-holds one function for each row of it. What an operation means, on every engine:
+holds one function for each row of it, and `rules` says what each gives. What an operation means, on every engine:
 
-- **Null is "not known".** Every operation on null gives null, but for `is_null`, `is_not_null`, `fill_null`, and for
-  `and`/`or`, which are three-valued: false & null is false, true | null is true.
+- **Null is "not known".** Every operation on null gives null, but for `is_null`, `is_not_null`, `fill_null`, `when`,
+  and for `and`/`or`, which are three-valued: false & null is false, true | null is true. A condition of `when` that is
+  null does not hold.
 - **NaN is a value**, as IEEE 754 has it: it is carried through arithmetic, `!=` with it is true and every other
-  comparison false. It is not null. (Engines that order NaN as the greatest number are corrected.)
+  comparison false. It is not null; `is_nan` finds it. (Engines that order NaN as the greatest number are corrected.)
 - **Arithmetic is 64 bits wide**: integers in int64, anything with a float in float64. Int64 wraps round on overflow.
+  Decimals, with integers too, are exact: 38 digits, behind the point as many as the longer of the two, for a product
+  as many as both together; what has more digits is null.
 - **Division by zero is null**, for `/`, `//` and `%`; so are a logarithm and a root outside of their domain.
 - **`//` and `%` round towards minus infinity**, as in Python: -7 // 2 is -4, and -7 % 3 is 2. With a float, a // b is
-  floor(a / b) and a % b is a - b * floor(a / b), each step rounded as IEEE 754 has it.
-- **Casts** truncate towards zero; what the new type cannot hold (NaN as an integer, too large a number) becomes null.
-- **Text** compares by code point, and is searched for exactly, never as a pattern; `length` counts code points. Only
-  `upper` and `lower` of letters such as ß are left to the engine's own tables.
-- **Parts of a time** (hour, weekday, ...) are those of the zone named, UTC where none is; weekdays run from 1, Monday.
+  floor(a / b) and a % b is a - b * floor(a / b), each step rounded as IEEE 754 has it. A remainder of decimals is not
+  offered; their quotient is a float64.
+- **`**`, `exp`** and `log` are those of the C library in float64; a power that is no real number is NaN.
+- **`round(x, digits)`** is x * 10**digits, the whole number nearest to it, of two as near the even one, / 10**digits,
+  each step in float64. `sign` of NaN is null; `clip` leaves NaN as it is.
+- **Casts** of numbers truncate towards zero; what the new type cannot hold (NaN as an integer, too large a number)
+  becomes null. A text becomes an integer where it is an optional - and up to 18 digits, a float where it is such digits
+  with an optional fraction and exponent, a date where it is a day as 2013-02-28; all other text becomes null. A Bool is
+  written true or false. A date becomes the timestamp of its midnight in UTC.
+- **Text** compares by code point and is searched for exactly, unless a pattern is asked for (see `patterns`); `matches`
+  holds where the whole text fits, `extract` gives the first match's group, null where there is none. `replace` replaces
+  every occurrence; `split` gives the parts between separators; `slice` and `length` count code points. Only `upper` and
+  `lower` of letters such as ß are left to the engine's own tables.
+- **`when(c, v, ..., otherwise)`** gives the value of the first condition that is true; `map(x, k, v, ..., default)` the
+  value of the key that x equals, else the default, null where there is none; `ordinal(x, v, ...)` the place of x among
+  the values, from 0, else null; `bucketize(x, edge, ...)` how many edges are at or below x, so that a bucket holds its
+  lower edge and not its upper one; of NaN it is null.
+- **Parts of a time** (hour, weekday, ...) are those of the zone named, UTC where none is; weekdays run from 1, Monday,
+  weeks are those of ISO 8601. Differences are durations, in whole microseconds; `date + duration` is a timestamp.
+  `truncate` goes back to the start of the hour or day in UTC.
+- **Lists**: `get` counts from 0 and is null beyond the end; `contains` is false in an empty list, and asks for an
+  element that equals; the sum of no elements is 0, their mean, min and max are null. Nulls in a list are left out of
+  these; NaN makes them NaN.
+- **Embeddings**: `dot` adds float64 products; `cosine_similarity` is dot / (norm * norm), null for a vector of zeros.
+- **Scaling** (`standard_scale`, `min_max_scale`) is the outermost operation of a feature: see `scaling`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal as OneOf
-from zoneinfo import available_timezones
 
+from e2e_ml.festaf import dtypes
+from e2e_ml.festaf.dtypes import FLOATS, INTEGERS, NUMBERS, TIMES, DataType, is_number, kind
+from e2e_ml.festaf.expression import rules
+from e2e_ml.festaf.expression.rules import Rule, Types, of, only_types
 from e2e_ml.festaf.expression.tree import (
     Aggregate,
     Apply,
@@ -35,13 +61,9 @@ from e2e_ml.festaf.expression.tree import (
     Python,
     Window,
 )
-from e2e_ml.festaf.model import DataType
 
-Types = Sequence[DataType]
-INTEGERS: frozenset[DataType] = frozenset({"int32", "int64"})
-FLOATS: frozenset[DataType] = frozenset({"float32", "float64"})
-NUMBERS = INTEGERS | FLOATS
-TIMES: frozenset[DataType] = frozenset({"date", "timestamp"})
+__all__ = ["FLOATS", "INTEGERS", "NUMBERS", "OPERATIONS", "TIMES", "Operation", "apply_type", "cast_type",
+           "check_arity", "infer", "window_type"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,134 +71,122 @@ class Operation:
     """One row. `result` gives the type for the operands' types, None where they do not fit."""
 
     name: str
-    form: OneOf["infix", "prefix", "method"]
+    form: OneOf["infix", "prefix", "method", "when"]
     symbol: str  # "+", "~", "contains": as it is written in Python
-    result: Callable[[Types], DataType | None]
+    result: Rule
     least: int = 2  # operands, the receiver of a method counted
     most: int | None = 2  # None: any number
     constants: bool = False  # operands after the first are constants
-    zone: bool = False  # the last operand, where given, names a time zone
-    outermost: bool = False  # nothing is computed from it: see "Scaling"
+    outermost: bool = False  # nothing is computed from it
 
 
-# --- rules for types ---------------------------------------------------------------------------------------------
+def _infix(name: str, symbol: str, rule: rules.Callable[[Types], DataType | None]) -> Operation:
+    return Operation(name, "infix", symbol, only_types(rule))
 
 
-def _arithmetic(types: Types) -> DataType | None:
-    if not NUMBERS.issuperset(types):
-        return None
-    return "int64" if INTEGERS.issuperset(types) else "float64"
+def _method(name: str, result: Rule, least: int = 1, most: int | None = 1, *, constants: bool = False) -> Operation:
+    return Operation(name, "method", name, result, least, most, constants)
 
 
-def _real(types: Types) -> DataType | None:
-    return "float64" if NUMBERS.issuperset(types) else None
+def _scaling(name: str) -> Operation:
+    return Operation(name, "method", name, only_types(rules.real), 1, 1, outermost=True)
 
-
-def comparable(types: Types) -> bool:
-    """Whether values of these types can be compared: all of them numbers, or all of one type."""
-    return NUMBERS.issuperset(types) or len(set(types)) == 1
-
-
-def _equality(types: Types) -> DataType | None:
-    return "bool" if comparable(types) else None
-
-
-def _order(types: Types) -> DataType | None:
-    return "bool" if comparable(types) and "bool" not in types else None
-
-
-def _logic(types: Types) -> DataType | None:
-    return "bool" if set(types) == {"bool"} else None
-
-
-def _test(types: Types) -> DataType | None:
-    return "bool"
-
-
-def _fill(types: Types) -> DataType | None:
-    filled, value = types
-    fits = filled == value or (filled in FLOATS and value in NUMBERS) or (filled in INTEGERS and value in INTEGERS)
-    return filled if fits else None
-
-
-def _of(given: DataType, gives: DataType) -> Callable[[Types], DataType | None]:
-    return lambda types: gives if all(t == given for t in types) else None
-
-
-def _part(takes: frozenset[DataType]) -> Callable[[Types], DataType | None]:
-    def result(types: Types) -> DataType | None:
-        if types[0] not in takes or (len(types) == 2 and (types[0] == "date" or types[1] != "string")):
-            return None
-        return "int64"
-
-    return result
-
-
-def _day_of(types: Types) -> DataType | None:
-    return "date" if types[0] == "timestamp" and all(t == "string" for t in types[1:]) else None
-
-
-# --- the table ---------------------------------------------------------------------------------------------------
-
-_TIMESTAMP: frozenset[DataType] = frozenset({"timestamp"})
 
 OPERATIONS: Mapping[str, Operation] = {
     operation.name: operation
     for operation in (
-        Operation("add", "infix", "+", _arithmetic),
-        Operation("sub", "infix", "-", _arithmetic),
-        Operation("mul", "infix", "*", _arithmetic),
-        Operation("div", "infix", "/", _real),
-        Operation("floordiv", "infix", "//", _arithmetic),
-        Operation("mod", "infix", "%", _arithmetic),
-        Operation("neg", "prefix", "-", _arithmetic, 1, 1),
-        Operation("abs", "method", "abs", _arithmetic, 1, 1),
-        Operation("floor", "method", "floor", _real, 1, 1),
-        Operation("ceil", "method", "ceil", _real, 1, 1),
-        Operation("sqrt", "method", "sqrt", _real, 1, 1),
-        Operation("log", "method", "log", _real, 1, 1),
-        Operation("eq", "infix", "==", _equality),
-        Operation("ne", "infix", "!=", _equality),
-        Operation("lt", "infix", "<", _order),
-        Operation("le", "infix", "<=", _order),
-        Operation("gt", "infix", ">", _order),
-        Operation("ge", "infix", ">=", _order),
-        Operation("is_in", "method", "is_in", _equality, 2, None, constants=True),
-        Operation("and", "infix", "&", _logic),
-        Operation("or", "infix", "|", _logic),
-        Operation("not", "prefix", "~", _logic, 1, 1),
-        Operation("is_null", "method", "is_null", _test, 1, 1),
-        Operation("is_not_null", "method", "is_not_null", _test, 1, 1),
-        Operation("fill_null", "method", "fill_null", _fill),
-        Operation("contains", "method", "contains", _of("string", "bool"), constants=True),
-        Operation("starts_with", "method", "starts_with", _of("string", "bool"), constants=True),
-        Operation("ends_with", "method", "ends_with", _of("string", "bool"), constants=True),
-        Operation("lower", "method", "lower", _of("string", "string"), 1, 1),
-        Operation("upper", "method", "upper", _of("string", "string"), 1, 1),
-        Operation("strip", "method", "strip", _of("string", "string"), 1, 1),
-        Operation("length", "method", "length", _of("string", "int64"), 1, 1),
-        Operation("year", "method", "year", _part(TIMES), 1, 2, constants=True, zone=True),
-        Operation("month", "method", "month", _part(TIMES), 1, 2, constants=True, zone=True),
-        Operation("day", "method", "day", _part(TIMES), 1, 2, constants=True, zone=True),
-        Operation("weekday", "method", "weekday", _part(TIMES), 1, 2, constants=True, zone=True),
-        Operation("hour", "method", "hour", _part(_TIMESTAMP), 1, 2, constants=True, zone=True),
-        Operation("minute", "method", "minute", _part(_TIMESTAMP), 1, 2, constants=True, zone=True),
-        Operation("date", "method", "date", _day_of, 1, 2, constants=True, zone=True),
-        Operation("seconds_since", "method", "seconds_since", _of("timestamp", "float64")),
-        Operation("days_since", "method", "days_since", _of("date", "int64")),
-        Operation("standard_scale", "method", "standard_scale", _real, 1, 1, outermost=True),
-        Operation("min_max_scale", "method", "min_max_scale", _real, 1, 1, outermost=True),
+        # numbers
+        _infix("add", "+", rules.addition),
+        _infix("sub", "-", rules.subtraction),
+        _infix("mul", "*", rules.product),
+        _infix("div", "/", rules.real),
+        _infix("floordiv", "//", rules.whole),
+        _infix("mod", "%", rules.whole),
+        _infix("pow", "**", rules.real),
+        Operation("neg", "prefix", "-", only_types(rules.negation), 1, 1),
+        _method("abs", only_types(rules.negation)),
+        _method("sign", only_types(rules.sign)),
+        _method("floor", only_types(rules.real)),
+        _method("ceil", only_types(rules.real)),
+        _method("round", rules.rounding, 1, 2, constants=True),
+        _method("sqrt", only_types(rules.real)),
+        _method("exp", only_types(rules.real)),
+        _method("log", only_types(rules.real)),
+        _method("clip", rules.clipping, 3, 3, constants=True),
+        _method("bucketize", rules.buckets, 2, None, constants=True),
+        # comparison and logic
+        _infix("eq", "==", rules.equality),
+        _infix("ne", "!=", rules.equality),
+        _infix("lt", "<", rules.order),
+        _infix("le", "<=", rules.order),
+        _infix("gt", ">", rules.order),
+        _infix("ge", ">=", rules.order),
+        _method("is_in", only_types(rules.equality), 2, None, constants=True),
+        _infix("and", "&", rules.logic),
+        _infix("or", "|", rules.logic),
+        Operation("not", "prefix", "~", only_types(rules.logic), 1, 1),
+        # missing values and choice
+        _method("is_null", only_types(rules.test)),
+        _method("is_not_null", only_types(rules.test)),
+        _method("is_nan", only_types(rules.nan_test)),
+        _method("fill_null", only_types(rules.filling), 2, 2),
+        Operation("when", "when", "when", rules.choice, 2, None),
+        _method("map", rules.mapping, 3, None, constants=True),
+        _method("ordinal", rules.ordinal, 2, None, constants=True),
+        # text
+        _method("contains", rules.searching, 2, 2, constants=True),
+        _method("starts_with", of("string", "bool"), 2, 2, constants=True),
+        _method("ends_with", of("string", "bool"), 2, 2, constants=True),
+        _method("matches", rules.matching, 2, 2, constants=True),
+        _method("extract", rules.extraction, 3, 3, constants=True),
+        _method("lower", of("string", "string")),
+        _method("upper", of("string", "string")),
+        _method("strip", of("string", "string")),
+        _method("replace", rules.replacing, 3, 3, constants=True),
+        _method("split", rules.splitting, 2, 2, constants=True),
+        _method("slice", rules.slicing, 3, 3, constants=True),
+        _method("length", only_types(rules.length)),
+        # times
+        _method("year", rules.part, 1, 2, constants=True),
+        _method("quarter", rules.part, 1, 2, constants=True),
+        _method("month", rules.part, 1, 2, constants=True),
+        _method("week", rules.part, 1, 2, constants=True),
+        _method("day", rules.part, 1, 2, constants=True),
+        _method("weekday", rules.part, 1, 2, constants=True),
+        _method("day_of_year", rules.part, 1, 2, constants=True),
+        _method("hour", rules.part_of_day, 1, 2, constants=True),
+        _method("minute", rules.part_of_day, 1, 2, constants=True),
+        _method("second", rules.part_of_day, 1, 2, constants=True),
+        _method("date", rules.day_of, 1, 2, constants=True),
+        _method("truncate", rules.truncation, 2, 2, constants=True),
+        _method("seconds_since", of("timestamp", "float64"), 2, 2),
+        _method("days_since", of("date", "int64"), 2, 2),
+        _method("total_seconds", of("duration", "float64")),
+        # lists, embeddings, structs
+        _method("get", rules.getting, 2, 2, constants=True),
+        _method("sum", only_types(rules.list_sum)),
+        _method("mean", only_types(rules.list_mean)),
+        _method("min", only_types(rules.list_extreme)),
+        _method("max", only_types(rules.list_extreme)),
+        _method("dot", only_types(rules.similarity), 2, 2),
+        _method("cosine_similarity", only_types(rules.similarity), 2, 2),
+        _method("l2_norm", only_types(rules.similarity)),
+        _method("field", rules.field, 2, 2, constants=True),
+        # learned
+        _scaling("standard_scale"),
+        _scaling("min_max_scale"),
     )
 }
 
-# From -> to. Text is no source and floats are not written as text: engines disagree about the digits.
-_TEXT: frozenset[DataType] = frozenset({"string"})
-_CASTS: Mapping[DataType, frozenset[DataType]] = {
-    "bool": NUMBERS,
-    "int32": NUMBERS | _TEXT,
-    "int64": NUMBERS | _TEXT,
-    "float32": NUMBERS,
-    "float64": NUMBERS,
+# From -> to. Floats are not written as text: engines disagree about the digits. To decimals: see `cast_type`.
+_CASTS: Mapping[str, frozenset[DataType]] = {
+    "bool": NUMBERS | {"string"},
+    **{integer: NUMBERS | {"string"} for integer in INTEGERS},
+    **dict.fromkeys(FLOATS, NUMBERS),
+    "decimal": NUMBERS,
+    "string": NUMBERS | {"category", "date"},
+    "category": frozenset({"string"}),
+    "date": frozenset({"timestamp"}),
 }
 
 
@@ -196,18 +206,10 @@ def apply_type(op: str, args: Sequence[Expression], types: Types) -> DataType:
     operation = OPERATIONS[op]
     if operation.constants and not all(isinstance(arg, Literal) for arg in args[1:]):
         raise ExpressionError(f"{operation.symbol} takes constants, not columns.")
-    result = operation.result(types)
+    result = operation.result(types, args)
     if result is None:
         raise ExpressionError(_misfit(operation, types))
-    if operation.zone:
-        _check_zone(args[1:])
     return result
-
-
-def _check_zone(constants: Sequence[Expression]) -> None:
-    for constant in constants:
-        if isinstance(constant, Literal) and constant.value not in available_timezones():
-            raise ExpressionError(f"There is no time zone {constant.value!r}. A zone is called like America/New_York.")
 
 
 def _misfit(operation: Operation, types: Types) -> str:
@@ -221,34 +223,39 @@ def _misfit(operation: Operation, types: Types) -> str:
 
 def cast_type(given: DataType, wanted: DataType) -> DataType:
     """The type a cast gives. Raises ExpressionError for a cast that is not offered."""
-    if wanted != given and wanted not in _CASTS.get(given, frozenset()):
-        offered = ", ".join(sorted(_CASTS.get(given, frozenset()))) or "nothing"
-        raise ExpressionError(f"{given} cannot be cast to {wanted}, but to {offered}.")
-    return wanted
+    offered = _CASTS.get(kind(given), frozenset[DataType]())
+    if wanted == given or wanted in offered or (kind(wanted) == "decimal" and _becomes_decimal(given, wanted)):
+        return wanted
+    names = sorted(offered - {given}) + (["decimal"] if _becomes_decimal(given, dtypes.decimal(38, 38)) else [])
+    raise ExpressionError(f"{given} cannot be cast to {wanted}, but to {', '.join(names) or 'nothing'}.")
+
+
+def _becomes_decimal(given: DataType, wanted: DataType) -> bool:
+    """Whole numbers and decimals do, where no digit behind the point is lost."""
+    return is_number(given) and given not in FLOATS and rules.scale(given) <= rules.scale(wanted)
 
 
 def window_type(aggregate: Aggregate, given: DataType) -> DataType:
     """The type of an aggregate. Raises ExpressionError where values of the type cannot be aggregated so."""
+    result: DataType | None
     match aggregate:
-        case "count" | "distinct":
-            return "int64"
+        case "count":
+            result = "int64"
+        case "distinct":
+            result = "int64" if given in dtypes.SCALARS or is_number(given) else None
         case "first" | "last":
-            return given
+            result = given
         case "time_since_last":
-            return "duration"
-        case _:
-            pass
-    if given not in NUMBERS:
-        raise ExpressionError(f"The {aggregate} of {given} has no meaning. Count it, or cast it to a number.")
-    match aggregate:
-        case "mean" | "std":
-            return "float64"
+            result = "duration"
+        case "mean" | "std" | "quantile":
+            result = "float64" if is_number(given) else None
         case "sum":
-            return "int64" if given in INTEGERS else "float64"
-        case "quantile":
-            return "float64"
+            result = given if given == "duration" else rules.number([given])
         case "min" | "max":
-            return given
+            result = given if is_number(given) or given in TIMES | {"duration"} else None
+    if result is None:
+        raise ExpressionError(f"The {aggregate} of {given} has no meaning. Count it, or cast it to a number.")
+    return result
 
 
 def infer(expression: Expression, columns: Mapping[str, DataType]) -> DataType:
