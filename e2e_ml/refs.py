@@ -24,6 +24,7 @@ class Kind(StrEnum):
     FEATURE_VIEW = "feature view"
     FEATURE = "feature"
     FEATURE_SERVICE = "feature service"
+    WISH = "wish"
     DAG = "DAG"
     TASK = "task"
     DAG_RUN = "DAG run"
@@ -44,6 +45,7 @@ _TEMPLATES: dict[Kind, tuple[str, str]] = {
     Kind.FEATURE_VIEW: ("festaf", "{}"),
     Kind.FEATURE: ("festaf", "{}#{}"),
     Kind.FEATURE_SERVICE: ("festaf", "services/{}"),
+    Kind.WISH: ("festaf", "wishes/{}"),
     Kind.DAG: ("airflow", "dags/{}"),
     Kind.TASK: ("airflow", "dags/{}/tasks/{}"),
     Kind.DAG_RUN: ("airflow", "dags/{}/runs/{}"),
@@ -94,7 +96,7 @@ class Ref:
         match self.kind:
             case Kind.FEATURE:
                 return feature_view(i, k[0])
-            case Kind.FEATURE_VIEW | Kind.FEATURE_SERVICE | Kind.ENTITY | Kind.SOURCE:
+            case Kind.FEATURE_VIEW | Kind.FEATURE_SERVICE | Kind.ENTITY | Kind.SOURCE | Kind.WISH:
                 return project(i)
             case Kind.TASK | Kind.DAG_RUN:
                 return dag(i, k[0])
@@ -166,6 +168,11 @@ def feature(project: str, view: str, feature: str) -> Ref:
 
 def feature_service(project: str, service: str) -> Ref:
     return Ref(Kind.FEATURE_SERVICE, project, (service,))
+
+
+def wish(project: str, number: str | int) -> Ref:
+    """A feature that somebody wished for, by its number."""
+    return Ref(Kind.WISH, project, (str(number),))
 
 
 def dag(instance: str, dag_id: str) -> Ref:

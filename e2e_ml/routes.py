@@ -25,6 +25,7 @@ _FESTAF_WORDS: dict[Kind, tuple[str, ...]] = {
     Kind.FEATURE_SERVICE: ("services",),
     Kind.ENTITY: ("entities",),
     Kind.SOURCE: ("sources",),
+    Kind.WISH: ("wishes",),
 }
 
 

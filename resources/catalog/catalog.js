@@ -6,6 +6,7 @@
 
 const field = document.querySelector("#q");
 const list = document.querySelector("#hits");
+const told = document.querySelector("#told");
 let hits = [];
 let chosen = -1;
 let asked = 0;
@@ -50,13 +51,25 @@ function draw(query) {
     row.setAttribute("role", "option");
     row.tabIndex = -1;
     row.append(part("title", marked(hit.title, words)), part("small dim", hit.kind));
+    if (hit.deprecated) row.classList.add("deprecated");
     if (hit.description) row.append(part("about small dim", marked(hit.description, words)));
     list.append(row);
   });
-  if (!hits.length) list.append(part("nothing", `Nothing is called, described, owned or tagged like “${query}”.`));
+  if (!hits.length) {
+    list.append(part("nothing", `Nothing is called, described, owned or tagged like “${query}”.`));
+    const wish = document.createElement("a");
+    wish.className = "hit wish";
+    wish.id = "hit-0";
+    wish.href = "/wishes?name=" + encodeURIComponent(query) + "#new";
+    wish.setAttribute("role", "option");
+    wish.tabIndex = -1;
+    wish.append(part("title", "Wish for it"), part("small dim", "wish"));
+    list.append(wish);
+  }
+  told.textContent = hits.length ? `${hits.length} found` : "Nothing found";
   list.hidden = false;
   field.setAttribute("aria-expanded", "true");
-  choose(hits.length ? 0 : -1);
+  choose(0);
 }
 
 function choose(index) {
@@ -71,6 +84,7 @@ function choose(index) {
 
 function close() {
   list.hidden = true;
+  told.textContent = "";
   chosen = -1;
   field.setAttribute("aria-expanded", "false");
 }
@@ -93,9 +107,10 @@ async function ask() {
 field.addEventListener("input", ask);
 field.addEventListener("focus", () => field.value.trim() && ask());
 field.addEventListener("keydown", (event) => {
-  if (event.key === "ArrowDown" && hits.length && !list.hidden) choose((chosen + 1) % hits.length);
-  else if (event.key === "ArrowUp" && hits.length && !list.hidden) choose((chosen - 1 + hits.length) % hits.length);
-  else if (event.key === "Enter" && !list.hidden && chosen >= 0) location.assign(hits[chosen].path);
+  const rows = list.querySelectorAll(".hit");
+  if (event.key === "ArrowDown" && !list.hidden) choose((chosen + 1) % rows.length);
+  else if (event.key === "ArrowUp" && !list.hidden) choose((chosen - 1 + rows.length) % rows.length);
+  else if (event.key === "Enter" && !list.hidden && chosen >= 0) location.assign(rows[chosen].href);
   else if (event.key === "Escape") { if (list.hidden) field.blur(); else close(); }
   else return;
   event.preventDefault();
@@ -109,6 +124,53 @@ document.addEventListener("keydown", (event) => {
     field.select();
   }
 });
+
+// --- tabs ---------------------------------------------------------------------------------------------------------
+
+// One of several panels at a time; the kind that a person chose last is open on every page.
+for (const tabs of document.querySelectorAll("[data-tabs]")) {
+  const buttons = [...tabs.querySelectorAll("[role=tab]")];
+  const show = (wanted, focus) => {
+    for (const button of buttons) {
+      const on = button === wanted;
+      button.setAttribute("aria-selected", String(on));
+      button.tabIndex = on ? 0 : -1;
+      tabs.querySelector("#" + button.getAttribute("aria-controls")).hidden = !on;
+    }
+    if (focus) {
+      wanted.focus();
+      remember("tab", wanted.id);
+    }
+  };
+  tabs.querySelector("[role=tablist]").hidden = false;
+  show(buttons.find((button) => button.id === remembered("tab")) ?? buttons[0], false);
+  for (const button of buttons) button.addEventListener("click", () => show(button, true));
+  tabs.querySelector("[role=tablist]").addEventListener("keydown", (event) => {
+    const at = buttons.indexOf(document.activeElement);
+    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: buttons.length - 1 }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    show(buttons[(to + buttons.length) % buttons.length], true);
+  });
+}
+
+function remember(key, value) {
+  try { localStorage.setItem(key, value); } catch { /* a profile that keeps nothing */ }
+}
+
+function remembered(key) {
+  try { return localStorage.getItem(key); } catch { return null; }
+}
+
+// --- forms --------------------------------------------------------------------------------------------------------
+
+// Who wrote the last time is who writes now, and a form that somebody has begun keeps the page from reloading itself.
+let begun = false;
+for (const form of document.querySelectorAll("form.write, form.ask")) {
+  form.addEventListener("input", () => { begun = true; });
+  form.addEventListener("submit", () => { if (form.by?.value) remember("by", form.by.value); });
+  if (form.by && form.hasAttribute("data-keep") && remembered("by")) form.by.value = remembered("by");
+}
 
 // --- times --------------------------------------------------------------------------------------------------------
 
@@ -150,7 +212,7 @@ for (const button of document.querySelectorAll(".copy")) {
 const seen = document.documentElement.dataset.state;
 
 async function follow() {
-  if (document.hidden || document.activeElement === field || !getSelection().isCollapsed) return;
+  if (document.hidden || begun || document.activeElement === field || !getSelection().isCollapsed) return;
   try {
     const answer = await fetch("/api/v1/stats", { method: "HEAD", cache: "no-store" });
     const tag = answer.headers.get("etag");
@@ -158,3 +220,10 @@ async function follow() {
   } catch { /* the server is away: the page stays as it is */ }
 }
 setInterval(follow, 10000);
+
+// Numbers that are still being counted: look again soon, and less often the longer it takes.
+if (document.querySelector("[data-pending]")) {
+  const tries = Number(sessionStorage.getItem("tries") ?? 0) + 1;
+  sessionStorage.setItem("tries", tries);
+  setTimeout(() => { if (!begun) location.reload(); }, Math.min(1000 * tries, 10000));
+} else sessionStorage.removeItem("tries");

@@ -156,7 +156,7 @@ def test_health(server: Server) -> None:
 
 def test_the_registry_comes_whole(server: Server) -> None:
     registry = Registry.model_validate(server.json("/api/v1/registry"))
-    assert registry == FeatureStore.open(server.project).registry
+    assert registry == FeatureStore.open(server.project).registry.whole()
 
 
 @pytest.mark.parametrize("path", ["/api/v1/registry", "/api/v1/stats"])

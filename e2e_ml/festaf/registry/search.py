@@ -1,17 +1,22 @@
-"""Search over a registry: names, descriptions, owners and tags, what fits best first. Pure functions."""
+"""Search over a registry: names, descriptions, owners and tags, what fits best first.
+
+A `SearchIndex` is made once of a registry and answers as a person types: nothing is read, split or lowered again.
+"""
 
 from __future__ import annotations
 
 import difflib
+import heapq
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from e2e_ml import refs
-from e2e_ml.festaf.model import Owner, Registry
+from e2e_ml.festaf.model import Feature, Owner, Registry, View
 from e2e_ml.refs import Ref
 
 LIMIT = 20
+_ALIKE = 60  # names that share the most pairs of letters with a wanted one, and are compared letter by letter
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,120 +24,187 @@ class Hit:
     """Something found. `matched` says in which field, for a hit that its name does not explain."""
 
     ref: Ref
+    kind: str  # "feature view", "on-demand view", "feature", "feature service", "entity" or "source"
     title: str  # the name as people write it: "hourly_weather.temp"
     description: str
     detail: str  # its type, or its owner
+    deprecated: bool
     matched: str  # "name", "description", "owner" or "tags"
     score: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    ref: Ref
-    title: str
-    description: str
-    detail: str
-    owner: str
-    tags: tuple[str, ...]
+class SearchIndex:
+    """A registry, ready to be searched."""
+
+    def __init__(self, registry: Registry) -> None:
+        found = list(_entries(registry))
+        self._hits = [hit for hit, _ in found]
+        folded = [[text.casefold() for text in texts] for _, texts in found]
+        self._texts = ["\n".join(texts) for texts in folded]
+        self._fields = [
+            _Field(where, weight, [texts[i] for texts in folded]) for i, (where, weight) in enumerate(_WEIGHTS)
+        ]
+        # Names are shared: a view may be called as its source is, and a feature is also meant by its last part alone.
+        self._called: dict[str, list[Hit]] = {}
+        for hit in self._hits:
+            for name in {hit.title, hit.title.rpartition(".")[2]}:
+                self._called.setdefault(name, []).append(hit)
+        self._pairs = {name: _pairs(name) for name in self._called}
+
+    def search(self, query: str, limit: int = LIMIT) -> list[Hit]:
+        """The best `limit` things that hold every word of `query`, best first; an empty query finds nothing.
+
+        A name counts more than a tag, a tag more than an owner, an owner more than a description; a whole name more
+        than its beginning, and that more than its middle. One letter is looked for where words begin.
+        """
+        words = query.casefold().replace("`", "").split()
+        if not words:
+            return []
+        total: dict[int, float] = {}
+        where: dict[int, str] = {}
+        among = [i for i, text in enumerate(self._texts) if all(word in text for word in words)]
+        for word in words:
+            scores = self._scores(word, among, limit if len(words) == 1 else len(among))
+            among = list(scores)
+            for i, (score, field) in scores.items():
+                total[i] = total.get(i, 0.0) + score
+                if field != "name":
+                    where[i] = field
+        best = heapq.nsmallest(limit, among, key=lambda i: (-total[i], len(self._hits[i].title), self._hits[i].title))
+        return [replace(self._hits[i], matched=where.get(i, "name"), score=total[i]) for i in best]
+
+    def nearest(self, wanted: str, limit: int = 5) -> list[Hit]:
+        """What a person may have meant by a name that nothing has: names that look like it, then what holds its
+        words."""
+        pairs = _pairs(wanted)
+        alike = heapq.nlargest(_ALIKE, self._called, key=lambda name: len(pairs & self._pairs[name]))
+        close = difflib.get_close_matches(wanted, alike, limit)
+        found = {hit.ref: hit for name in close for hit in self._called[name]}
+        for word in re.split(r"[\W_]+", wanted):
+            found |= {hit.ref: hit for hit in self.search(word, limit) if hit.ref not in found}
+        return list(found.values())[:limit]
+
+    def _scores(self, word: str, among: list[int], enough: int) -> dict[int, tuple[float, str]]:
+        """The best score of `word` in each of `among` that holds it, and the field that it is of.
+
+        Lighter fields are left out once `enough` scores are beyond what they can give.
+        """
+        best: dict[int, tuple[float, str]] = {}
+        blank, underscore, least = f" {word}", f"_{word}", 1 if len(word) > 1 else 2
+        for field in self._fields:
+            settled = {i for i, (score, _) in best.items() if score >= field.weight * _WHOLE}
+            if len(settled) >= enough:
+                break
+            for i in among:
+                text = field.texts[i]
+                if word not in text or i in settled:
+                    continue
+                starts = field.starts[i]
+                if text == word:
+                    close = _WHOLE
+                elif starts.endswith(blank):
+                    close = 3
+                else:
+                    close = 2 if blank in starts or underscore in starts else 1
+                if close >= least and field.weight * close > best.get(i, _NOTHING)[0]:
+                    best[i] = field.weight * close, field.where
+        return best
 
 
-def search(registry: Registry, query: str, limit: int = LIMIT) -> list[Hit]:
-    """The best `limit` things that hold every word of `query`, best first; an empty query finds nothing.
-
-    A name counts more than a tag, a tag more than an owner, an owner more than a description; a whole name more than
-    its beginning, and that more than its middle.
-    """
-    words = query.casefold().replace("`", "").split()
-    if not words:
-        return []
-    found = [hit for entry in _entries(registry) if (hit := _match(entry, words)) is not None]
-    found.sort(key=lambda hit: (-hit.score, len(hit.title), hit.title))
-    return found[:limit]
+_WEIGHTS = (("name", 10.0), ("name", 5.0), ("tags", 4.0), ("owner", 3.0), ("description", 1.0))
+# How well a word fits a field: 4 it is the whole, 3 its last part, 2 the beginning of a part, 1 inside of one.
+_WHOLE = 4
+_NOTHING = (0.0, "")
 
 
-def nearest(registry: Registry, wanted: str, limit: int = 5) -> list[Hit]:
-    """What a person may have meant by a name that nothing has: names that look like it, then what holds its words."""
-    # Names are shared: a view may be called as its source is, and a feature is also meant by its last part alone.
-    called: dict[str, list[_Entry]] = {}
-    for entry in _entries(registry):
-        for name in {entry.title, entry.title.rpartition(".")[2]}:
-            called.setdefault(name, []).append(entry)
-    alike = (entry for name in difflib.get_close_matches(wanted, called, limit) for entry in called[name])
-    found = {entry.ref: _hit(entry, "name", 0) for entry in alike}
-    for word in re.split(r"[\W_]+", wanted):
-        found |= {hit.ref: hit for hit in search(registry, word, limit) if hit.ref not in found}
-    return list(found.values())[:limit]
+class _Field:
+    """One field of every entry, folded: the name's last part, the whole name, tags, owner or description."""
+
+    def __init__(self, where: str, weight: float, texts: list[str]) -> None:
+        self.where = where
+        self.weight = weight
+        self.texts = texts
+        self.starts = [_starts(text) for text in texts]
 
 
-def _hit(entry: _Entry, matched: str, score: float) -> Hit:
-    return Hit(entry.ref, entry.title, entry.description, entry.detail, matched, score)
+_SIGNS = re.compile(r"[^\w]+")
 
 
-def _match(entry: _Entry, words: list[str]) -> Hit | None:
-    fields = (
-        ("name", 10.0, entry.title.rpartition(".")[2]),
-        ("name", 5.0, entry.title),
-        ("tags", 4.0, " ".join(entry.tags)),
-        ("owner", 3.0, entry.owner),
-        ("description", 1.0, entry.description),
-    )
-    total, where = 0.0, "name"
-    for word in words:
-        score, field = max((weight * _closeness(text.casefold(), word), field) for field, weight, text in fields)
-        if not score:
-            return None
-        total += score
-        where = field if field != "name" else where
-    return _hit(entry, where, total)
+def _starts(text: str) -> str:
+    """The text with a blank before each of its parts, so that ` x` and `_x` find where parts begin."""
+    return f" {_SIGNS.sub(' ', text)}"
 
 
-def _closeness(text: str, word: str) -> float:
-    """How well `word` fits a field: 4 whole, 3 its last part, 2 the beginning of a part, 1 inside, 0 nowhere."""
-    if word not in text:
-        return 0
-    if text == word:
-        return 4
-    parts = re.split(r"[^\w]+", text)
-    if word == parts[-1]:
-        return 3
-    pieces = [piece for part in parts for piece in (part, *part.split("_"))]
-    return 2 if any(piece.startswith(word) for piece in pieces) else 1
+def _pairs(name: str) -> frozenset[str]:
+    folded = name.casefold()
+    return frozenset(folded[i : i + 2] for i in range(len(folded) - 1))
 
 
-def _entries(registry: Registry) -> Iterator[_Entry]:
+def _entries(registry: Registry) -> Iterator[tuple[Hit, tuple[str, ...]]]:
     project = registry.project
-    entities: dict[str, _Entry] = {}
-    sources: dict[str, _Entry] = {}
     for view in registry.views:
-        owner = _owner(view.owner)
-        yield _Entry(refs.feature_view(project, view.name), view.name, view.description, owner, owner, view.tags)
-        for feature in view.features:
-            if not feature.hidden:
-                yield _Entry(
-                    refs.feature(project, view.name, feature.name),
-                    f"{view.name}.{feature.name}",
-                    feature.description,
-                    feature.dtype,
-                    owner,
-                    (*feature.tags, *view.tags),
-                )
-        for key in view.entities:
-            entities.setdefault(
-                key.name,
-                _Entry(refs.entity(project, key.name), key.name, key.description, key.dtype, "", ()),
-            )
-        sources.setdefault(
-            view.source.name,
-            _Entry(
-                refs.source(project, view.source.name), view.source.name, view.source.uri, view.source.format, "", ()
-            ),
-        )
+        yield from _of_view(project, view, "feature view")
+    for view in registry.on_demand:
+        yield from _of_view(project, view, "on-demand view")
     for service in registry.services:
-        owner = _owner(service.owner)
+        owner, gone = _owner(service.owner), service.deprecated is not None
         ref = refs.feature_service(project, service.name)
-        yield _Entry(ref, service.name, service.description, owner, owner, service.tags)
-    yield from entities.values()
-    yield from sources.values()
+        yield _entry(
+            ref, "feature service", service.name, service.description, owner, owner, service.tags, deprecated=gone
+        )
+    yield from _keys_and_sources(registry)
+
+
+def _of_view(project: str, view: View, kind: str) -> Iterator[tuple[Hit, tuple[str, ...]]]:
+    owner, gone = _owner(view.owner), view.deprecated is not None
+    ref = refs.feature_view(project, view.name)
+    yield _entry(ref, kind, view.name, view.description, owner, owner, view.tags, deprecated=gone)
+    for feature in _shown(view):
+        yield _entry(
+            refs.feature(project, view.name, feature.name),
+            "feature",
+            f"{view.name}.{feature.name}",
+            feature.description,
+            feature.dtype,
+            owner,
+            (*feature.tags, *view.tags),
+            deprecated=gone or feature.deprecated is not None,
+        )
+
+
+def _shown(view: View) -> list[Feature]:
+    return [feature for feature in view.features if not feature.hidden]
+
+
+def _keys_and_sources(registry: Registry) -> Iterator[tuple[Hit, tuple[str, ...]]]:
+    project = registry.project
+    seen: set[Ref] = set()
+    for view in registry.views:
+        for key in view.entities:
+            ref = refs.entity(project, key.name)
+            if ref not in seen:
+                yield _entry(ref, "entity", key.name, key.description, key.dtype, "", (), deprecated=False)
+            seen.add(ref)
+    for view in registry.views:
+        source, ref = view.source, refs.source(project, view.source.name)
+        if ref not in seen:
+            yield _entry(ref, "source", source.name, source.uri, source.format, "", (), deprecated=False)
+        seen.add(ref)
+
+
+def _entry(
+    ref: Ref,
+    kind: str,
+    title: str,
+    description: str,
+    detail: str,
+    owner: str,
+    tags: tuple[str, ...],
+    *,
+    deprecated: bool,
+) -> tuple[Hit, tuple[str, ...]]:
+    texts = (title.rpartition(".")[2], title, " ".join(tags), owner, description)
+    return Hit(ref, kind, title, description, detail, deprecated, "name", 0.0), texts
 
 
 def _owner(owner: Owner | None) -> str:

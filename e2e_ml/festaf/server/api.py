@@ -9,14 +9,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from e2e_ml import __version__
 from e2e_ml.festaf.errors import FeatureStoreError
-from e2e_ml.festaf.model import Explanation, FeatureService, FeatureView, Registry, ViewStats
-from e2e_ml.festaf.registry.search import search as find
+from e2e_ml.festaf.model import Explanation, FeatureService, FeatureView, OnDemandView, Registry, ViewStats
 from e2e_ml.festaf.rows.offline import WrittenInterval
 from e2e_ml.festaf.rows.profile import FeatureProfile
 from e2e_ml.festaf.rows.validation import Violation
 from e2e_ml.festaf.server import facts
 from e2e_ml.festaf.server.live import live_of
-from e2e_ml.festaf.server.pages import NotHereError, view_or_404
+from e2e_ml.festaf.server.rendering import NotHereError, view_or_404
 from e2e_ml.festaf.server.security import check_token
 from e2e_ml.festaf.server.tags import AllStats, known, stats_text, tag_of
 
@@ -42,6 +41,7 @@ class Found(Answer):
     description: str
     detail: str
     matched: str
+    deprecated: bool
 
 
 class Hits(Answer):
@@ -74,7 +74,9 @@ def health(request: Request) -> Health:
 @router.get("/api/v1/registry", tags=["definitions"], response_model=Registry)
 def registry(request: Request, if_none_match: str | None = Header(None)) -> Response:
     """Every definition and the history of changes. Answers 304 to the ETag of what it would send."""
-    return _tagged(live_of(request).registry.model_dump_json(), if_none_match)
+    text = live_of(request).registry.whole().model_dump_json()
+    tag = tag_of(text)
+    return Response(status_code=304, headers=_headers(tag)) if known(tag, if_none_match) else _json(text, tag)
 
 
 @router.get("/api/v1/views", tags=["definitions"])
@@ -86,7 +88,13 @@ def views(request: Request) -> Sequence[FeatureView]:
 @router.get("/api/v1/views/{view}", tags=["definitions"])
 def view(request: Request, view: str) -> FeatureView:
     """One feature view."""
-    return view_or_404(live_of(request).registry, view)
+    return view_or_404(live_of(request).catalog, view)
+
+
+@router.get("/api/v1/on-demand", tags=["definitions"])
+def on_demand(request: Request) -> Sequence[OnDemandView]:
+    """Every on-demand view: features computed when they are asked for."""
+    return live_of(request).registry.on_demand
 
 
 @router.get("/api/v1/services", tags=["definitions"])
@@ -98,10 +106,10 @@ def services(request: Request) -> Sequence[FeatureService]:
 @router.get("/api/v1/services/{service}", tags=["definitions"])
 def service(request: Request, service: str) -> FeatureService:
     """One feature service."""
-    registry = live_of(request).registry
-    found = registry.service(service)
+    catalog = live_of(request).catalog
+    found = catalog.services.get(service)
     if found is None:
-        raise NotHereError(f"There is no feature service {service!r} in {registry.project}.", service)
+        raise NotHereError(f"There is no feature service {service!r} in {catalog.project}.", service)
     return found
 
 
@@ -109,11 +117,12 @@ def service(request: Request, service: str) -> FeatureService:
 def explain(request: Request, full_name: str) -> Explanation:
     """Who, what, when, how and why, about a feature (`view.feature`), a view or a service."""
     live = live_of(request)
+    catalog = live.catalog
     view_name, _, name = full_name.partition(".")
-    if live.registry.service(full_name) is None:
-        view = view_or_404(live.registry, view_name)
-        if name and not view.has(name):
-            raise NotHereError(f"The view {view_name} has no feature {name!r}.", name)
+    if full_name not in catalog.services and catalog.any_view(view_name) is None:
+        raise NotHereError(f"There is no feature view {view_name!r} in {catalog.project}.", view_name)
+    if name and catalog.feature(full_name) is None:
+        raise NotHereError(f"The view {view_name} has no feature {name!r}.", name)
     return live.explain(full_name)
 
 
@@ -121,7 +130,7 @@ def explain(request: Request, full_name: str) -> Explanation:
 def search(request: Request, q: str = "", limit: int = 20) -> Hits:
     """Names, descriptions, owners and tags that hold every word of `q`, best first."""
     live = live_of(request)
-    rows = [facts.hit_row(hit) for hit in find(live.registry, q[:200], limit=max(1, min(limit, 100)))]
+    rows = [facts.hit_row(hit) for hit in live.catalog.search.search(q[:200], max(1, min(limit, 100)))]
     hits = [
         Found(
             title=row.title,
@@ -131,6 +140,7 @@ def search(request: Request, q: str = "", limit: int = 20) -> Hits:
             description=row.description,
             detail=row.detail,
             matched=row.matched,
+            deprecated=row.deprecated,
         )
         for row in rows
     ]
@@ -138,31 +148,40 @@ def search(request: Request, q: str = "", limit: int = 20) -> Hits:
 
 
 @router.head("/api/v1/stats", include_in_schema=False)
+def state(request: Request) -> Response:
+    """The ETag alone: what a page asks every few seconds."""
+    return Response(headers=_headers(live_of(request).state))
+
+
 @router.get("/api/v1/stats", tags=["data"], response_model=AllStats)
 def all_stats(request: Request, if_none_match: str | None = Header(None)) -> Response:
-    """Rows, newest event and last write of every view. Answers 304 to the ETag of what it would send."""
-    return _tagged(stats_text(live_of(request)), if_none_match)
+    """Rows, newest event and last write of every view. Answers 304 while nothing was applied, written or wished."""
+    live = live_of(request)
+    tag = live.state  # before the numbers: what changes meanwhile is then asked for again
+    return (
+        Response(status_code=304, headers=_headers(tag)) if known(tag, if_none_match) else _json(stats_text(live), tag)
+    )
 
 
 @router.get("/api/v1/views/{view}/stats", tags=["data"])
 def stats(request: Request, view: str) -> ViewStats:
     """Rows, newest event and last write of one view."""
     live = live_of(request)
-    return live.stats(view_or_404(live.registry, view))
+    return live.stats(view_or_404(live.catalog, view))
 
 
 @router.get("/api/v1/views/{view}/intervals", tags=["data"])
 def intervals(request: Request, view: str) -> Sequence[WrittenInterval]:
     """What each data interval holds, by interval: the runs that wrote the view."""
     live = live_of(request)
-    return live.intervals(view_or_404(live.registry, view))
+    return live.intervals(view_or_404(live.catalog, view))
 
 
 @router.get("/api/v1/views/{view}/profile", tags=["data"])
 def profile(request: Request, view: str) -> Sequence[FeatureProfile]:
     """Each feature of the stored rows in numbers, with its distribution."""
     live = live_of(request)
-    found = live.profile(view_or_404(live.registry, view))
+    found = live.profile(view_or_404(live.catalog, view))
     if isinstance(found, str):
         raise FeatureStoreError(found)
     return found
@@ -172,7 +191,7 @@ def profile(request: Request, view: str) -> Sequence[FeatureProfile]:
 def violations(request: Request, view: str) -> Sequence[Violation]:
     """Every broken constraint of the stored rows: rule, count and example rows."""
     live = live_of(request)
-    found = live.broken(view_or_404(live.registry, view))
+    found = live.broken(view_or_404(live.catalog, view))
     if isinstance(found, str):
         raise FeatureStoreError(found)
     return found
@@ -183,13 +202,13 @@ def materialize(request: Request, wanted: Materialize, authorization: str | None
     """Bring the online store up to date with a view's offline rows of [start, end). Needs the token."""
     check_token(authorization, request.app.state.token)
     live = live_of(request)
-    view = view_or_404(live.registry, wanted.view)
+    view = view_or_404(live.catalog, wanted.view)
     return Materialized(view=view.name, entities=live.materialize(view, wanted.start, wanted.end))
 
 
-def _tagged(text: str, if_none_match: str | None) -> Response:
-    tag = tag_of(text)
-    headers = {"etag": tag, "cache-control": "no-cache"}
-    if known(tag, if_none_match):
-        return Response(status_code=304, headers=headers)
-    return Response(text, headers=headers, media_type="application/json")
+def _headers(tag: str) -> dict[str, str]:
+    return {"etag": tag, "cache-control": "no-cache"}
+
+
+def _json(text: str, tag: str) -> Response:
+    return Response(text, headers=_headers(tag), media_type="application/json")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,21 +16,27 @@ from starlette.exceptions import HTTPException
 
 from e2e_ml import __version__, resources
 from e2e_ml.festaf.errors import FeatureStoreError
-from e2e_ml.festaf.server import api, pages
+from e2e_ml.festaf.server import api, pages, wishing
 from e2e_ml.festaf.server.live import Live, live_of
-from e2e_ml.festaf.server.pages import NotHereError
+from e2e_ml.festaf.server.rendering import NotHereError, missing, render
 from e2e_ml.festaf.server.security import Guard, RefusedError
 
 _LOG = logging.getLogger(__name__)
 
 
 def create_app(
-    project: str | Path, *, host: str = "127.0.0.1", allow_hosts: Sequence[str] = (), token: str | None = None
+    project: str | Path,
+    *,
+    host: str = "127.0.0.1",
+    allow_hosts: Sequence[str] = (),
+    token: str | None = None,
+    airflow: str | None = None,
 ) -> FastAPI:
     """The server of the project in the folder `project`.
 
-    It answers to `host`, to this machine's own names and to `allow_hosts`; without `token` it takes no writes. Raises
-    FeatureStoreError for a folder that holds no readable project.
+    It answers to `host`, to this machine's own names and to `allow_hosts`; without `token` it takes no writes but
+    wishes, from its own pages. `airflow` is the address of the Airflow that runs its DAGs: pages then link there.
+    Raises FeatureStoreError for a folder that holds no readable project.
     """
     app = FastAPI(
         title="festaf",
@@ -38,10 +45,13 @@ def create_app(
         docs_url=None,  # FastAPI's own pages load scripts from another host; `/api` is ours
         redoc_url=None,
     )
-    app.state.live = Live(Path(project))
+    app.state.live = Live(Path(project), airflow.rstrip("/") if airflow else None)
     app.state.token = token
+    app.state.form_key = secrets.token_urlsafe(24)
     app.add_middleware(Guard, served_on=host, extra=tuple(allow_hosts))
     app.include_router(api.router)
+    app.include_router(wishing.api)
+    app.include_router(wishing.pages)
     app.include_router(pages.router)
     app.mount("/static", _Static(directory=resources.path("catalog")), name="static")
     for kind, handler in _HANDLERS:
@@ -72,15 +82,17 @@ def _answer(request: Request, status: int, sentence: str, wanted: str = "") -> R
         return JSONResponse({"detail": sentence}, status)
     live = live_of(request)
     if status == 404:
-        return pages.missing(live, sentence, wanted)
-    return pages.render(live, "trouble.html", status, sentence=sentence)
+        return missing(live, sentence, wanted)
+    return render(live, "trouble.html", status, sentence=sentence)
 
 
 def _not_here(request: Request, error: NotHereError) -> Response:
     return _answer(request, 404, error.sentence, error.wanted)
 
 
-def _refused(_: Request, error: RefusedError) -> Response:
+def _refused(request: Request, error: RefusedError) -> Response:
+    if not _wants_json(request):
+        return _answer(request, error.status, error.sentence)
     headers = {"www-authenticate": "Bearer"} if error.status == 401 else None
     return JSONResponse({"detail": error.sentence}, error.status, headers)
 
@@ -91,6 +103,8 @@ def _unanswerable(request: Request, error: FeatureStoreError) -> Response:
 
 def _malformed(request: Request, error: RequestValidationError) -> Response:
     said = "; ".join(f"{'.'.join(str(p) for p in e['loc'][1:]) or 'body'}: {e['msg']}" for e in error.errors())
+    if not _wants_json(request):
+        return _answer(request, 404, f"There is no page {request.url.path!r}.")
     return _answer(request, 422, f"The request is not understood: {said}. The routes are described at /api.")
 
 

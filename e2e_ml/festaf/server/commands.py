@@ -20,11 +20,14 @@ from e2e_ml.festaf.errors import FeatureStoreError
 @click.option("--port", type=click.IntRange(0, 65535), default=8787, show_default=True, help="0 takes a free one.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option("--allow-host", multiple=True, metavar="NAME", help="Another name that browsers may call it by.")
-def serve(project: Path, port: int, host: str, allow_host: tuple[str, ...]) -> None:
+@click.option("--airflow", metavar="URL", help="The Airflow that runs the views' DAGs; pages then link to its runs.")
+def serve(project: Path, port: int, host: str, allow_host: tuple[str, ...], airflow: str | None) -> None:
     """Serve the catalog and the API of a project.
 
     Writes need the token in the environment variable FESTAF_TOKEN; without it the server only reads.
     """
+    if airflow is not None and not airflow.startswith(("http://", "https://")):
+        raise click.ClickException(f"{airflow} is no address of Airflow. Give it whole, as http://127.0.0.1:8080.")
     try:
         import uvicorn
 
@@ -35,7 +38,7 @@ def serve(project: Path, port: int, host: str, allow_host: tuple[str, ...]) -> N
     # Taken out of the environment, so that nothing that is started from here inherits it.
     token = os.environ.pop(TOKEN_VARIABLE, None)
     try:
-        app = create_app(project, host=host, allow_hosts=allow_host, token=token)
+        app = create_app(project, host=host, allow_hosts=allow_host, token=token, airflow=airflow)
     except FeatureStoreError as error:
         raise click.ClickException(str(error)) from error
     try:

@@ -6,15 +6,15 @@ its numbers in a `title`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from typing import Any, cast
 
 from markupsafe import Markup
 
-from e2e_ml.festaf.expression import Apply, Cast, Column, Expression, Literal, Window
 from e2e_ml.festaf.expression.operations import OPERATIONS
-from e2e_ml.festaf.freshness import brief
+from e2e_ml.festaf.server.facts import window_words
 
 # Pixels. A character is as wide as in the widest face of the font stack, at 12 px.
 _CHARACTER, _BOLD_CHARACTER, _PADDING = 7.4, 8.4, 10
@@ -31,44 +31,51 @@ class Box:
     """One box of the tree, with those that flow into it."""
 
     label: str
-    role: str  # "column", "operation", "constant" or "result"
+    role: str  # "column", "operation", "constant", "python" or "result"
     inputs: tuple[Box, ...] = ()
 
 
-def outline(expression: Expression, name: str) -> Box:
+Node = Mapping[str, Any]  # a node of an expression, as it stands in the registry
+
+
+def outline(expression: Node, name: str) -> Box:
     """The boxes of an expression, ending in one with the feature's name. Constants join their operation."""
     return Box(name, "result", (_box(expression),))
 
 
-def _box(expression: Expression) -> Box:
-    match expression:
-        case Column(name):
-            return Box(name, "column")
-        case Literal():
-            return Box(_constant(expression), "constant")
-        case Cast(arg, dtype):
-            return Box(f"as {dtype}", "operation", (_box(arg),))
-        case Window(arg, aggregate, width):
-            return Box(f"{aggregate} over {_width(width)}", "operation", (_box(arg),))
-        case Apply(op, args):
-            inputs = tuple(_box(arg) for arg in args if not isinstance(arg, Literal))
-            return Box(_label(op, args), "operation", inputs)
+def _box(node: Node) -> Box:
+    args = cast("list[Node]", node.get("args", []))
+    match node["op"]:
+        case "column":
+            return Box(str(node["name"]), "column")
+        case "literal":
+            return Box(_constant(node), "constant")
+        case "cast":
+            return Box(f"as {node['dtype']}", "operation", (_box(args[0]),))
+        case "window":
+            return Box(window_words(node), "operation", (_box(args[0]),))
+        case "python":
+            return Box(f"Python: {node['function']}", "python", tuple(map(_box, args)))
+        case op:
+            inputs = tuple(_box(arg) for arg in args if arg["op"] != "literal")
+            return Box(_label(str(op), args), "operation", inputs)
 
 
-def _label(op: str, args: Sequence[Expression]) -> str:
-    word = _WORDS.get(op) or (OPERATIONS[op].symbol if OPERATIONS[op].form == "infix" else op.replace("_", " "))
-    before = [_constant(arg) for arg in args[:1] if isinstance(arg, Literal)]
-    after = [_constant(arg) for arg in args[1:] if isinstance(arg, Literal)]
+def _label(op: str, args: Sequence[Node]) -> str:
+    known = OPERATIONS.get(op)
+    word = _WORDS.get(op) or (known.symbol if known and known.form == "infix" else op.replace("_", " "))
+    before = [_constant(arg) for arg in args[:1] if arg["op"] == "literal"]
+    after = [_constant(arg) for arg in args[1:] if arg["op"] == "literal"]
     return " ".join([*before, word, *([", ".join(after)] if after else [])])
 
 
-def _constant(value: Literal) -> str:
-    return f"“{value.value}”" if value.dtype == "string" else str(value.value).lower()
+def _constant(node: Node) -> str:
+    value = node["value"]
+    return f"“{value}”" if isinstance(value, str) and node["dtype"] == "string" else _plain(value)
 
 
-def _width(width: timedelta) -> str:
-    days, rest = divmod(width, timedelta(days=1))
-    return f"{days} day{'s' if days != 1 else ''}" if days and not rest else brief(width)
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +87,7 @@ class _Placed:
     inputs: tuple[_Placed, ...]
 
 
-def tree(expression: Expression, name: str) -> Markup:
+def tree(expression: Node, name: str) -> Markup:
     """An expression drawn from its columns, at the left, to the feature, at the right."""
     root = outline(expression, name)
     columns: dict[int, float] = {}
@@ -172,7 +179,7 @@ def _spoken(box: Box) -> str:
 
 def histogram(counts: Sequence[int], titles: Sequence[str], height: int = 96) -> Markup:
     """Bars side by side, as wide as their place: `counts` and, for each, the words that a pointer shows."""
-    style = "histogram" if height > 64 else "strip"
+    style = "histogram" if height > 64 else "strip" if height > 24 else "strip low"
     return _bars(counts, titles, style, 100 * max(len(counts), 1), height, gap=8)
 
 

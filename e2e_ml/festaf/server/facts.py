@@ -1,25 +1,22 @@
-"""What a page shows, gathered from the registry and the store as plain values. No HTTP here, and no layout."""
+"""What a page shows, gathered from the catalog and the store as plain values. No HTTP here, and no layout."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 from e2e_ml import refs
-from e2e_ml.festaf.freshness import Freshness
-from e2e_ml.festaf.model import Applied, Change, Feature, FeatureService, FeatureView, Registry, Source
+from e2e_ml.festaf.freshness import Freshness, brief
+from e2e_ml.festaf.model import Feature, FeatureService, FeatureView, OnDemandView, View
 from e2e_ml.festaf.registry.search import Hit
 from e2e_ml.festaf.rows.offline import WrittenInterval
 from e2e_ml.festaf.rows.validation import Violation
+from e2e_ml.festaf.server.catalog import Catalog, path_of, shown
 from e2e_ml.festaf.server.presenting import bounds, exact, interval, number, plural, rule
-from e2e_ml.refs import Ref
-from e2e_ml.routes import festaf_path
 
-
-def path_of(ref: Ref) -> str:
-    """The page of a festaf `Ref`."""
-    return festaf_path(ref) or "/"
+STRIP = 60  # of the newest intervals, as bars
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,66 +28,38 @@ class ViewRow:
 
 
 @dataclass(frozen=True, slots=True)
+class OnDemandRow:
+    view: OnDemandView
+    path: str
+    features: int
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceRow:
     service: FeatureService
     path: str
 
 
 @dataclass(frozen=True, slots=True)
-class EntityRow:
-    name: str
-    path: str
-    types: tuple[str, ...]  # more than one where views disagree
-    description: str
-    views: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SourceRow:
-    name: str
-    path: str
-    source: Source
-    views: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    name: str
-    path: str
-    kind: str
-    description: str
-
-
-@dataclass(frozen=True, slots=True)
 class Check:
-    """A constraint and how it fared; `failure` says why it could not be checked."""
+    """A constraint and how it fared; `failure` says why it could not be checked, or that it is being checked."""
 
     feature: str
     path: str
     rule: str
     broken: int
-    examples: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()  # of the examples: keys, event time, value
+    examples: tuple[tuple[str, ...], ...] = ()
     failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeRow:
-    """One change, or the things of one apply that were added or removed together."""
-
-    at: datetime
-    version: int
-    by: str
-    commit: str | None
-    verb: str
-    name: str
-    others: str  # "and 9 features"
-    details: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Strip:
-    """The written intervals as bars: the rows of each."""
+    """One number of each of the newest intervals, as bars."""
 
+    label: str
+    newest: str  # the last one, in words
+    height: int
     counts: tuple[int, ...]
     titles: tuple[str, ...]
 
@@ -108,7 +77,8 @@ class ContractGroup:
 
     name: str
     path: str | None
-    verdict: Freshness | None  # None: a view that is gone
+    view: View | None  # None: a view that is gone
+    verdict: Freshness | None  # None: gone, or computed when asked
     rows: tuple[ContractRow, ...]
 
 
@@ -123,79 +93,90 @@ class HitRow:
     description: str
     detail: str
     matched: str
+    deprecated: bool
 
 
-def shown(view: FeatureView) -> tuple[Feature, ...]:
-    """The features that have a name of their own."""
-    return tuple(feature for feature in view.features if not feature.hidden)
+@dataclass(frozen=True, slots=True)
+class PythonPart:
+    """A function of the project that a feature is computed with: nobody but Python can run it."""
+
+    name: str  # "features.wind_chill"
+    sha256: str
 
 
-def view_row(registry: Registry, view: FeatureView, verdict: Freshness) -> ViewRow:
-    return ViewRow(view, path_of(refs.feature_view(registry.project, view.name)), verdict, len(shown(view)))
+def view_row(catalog: Catalog, view: FeatureView, verdict: Freshness) -> ViewRow:
+    return ViewRow(view, path_of(refs.feature_view(catalog.project, view.name)), verdict, len(shown(view)))
 
 
-def service_rows(registry: Registry) -> list[ServiceRow]:
-    return [ServiceRow(s, path_of(refs.feature_service(registry.project, s.name))) for s in registry.services]
+def on_demand_row(catalog: Catalog, view: OnDemandView) -> OnDemandRow:
+    return OnDemandRow(view, path_of(refs.feature_view(catalog.project, view.name)), len(shown(view)))
 
 
-def entity_rows(registry: Registry) -> list[EntityRow]:
-    names = dict.fromkeys(key.name for view in registry.views for key in view.entities)
-    return [_entity(registry, name) for name in names]
+def service_row(catalog: Catalog, service: FeatureService) -> ServiceRow:
+    return ServiceRow(service, path_of(refs.feature_service(catalog.project, service.name)))
 
 
-def _entity(registry: Registry, name: str) -> EntityRow:
-    uses = [(view.name, key) for view in registry.views for key in view.entities if key.name == name]
-    return EntityRow(
-        name,
-        path_of(refs.entity(registry.project, name)),
-        tuple(dict.fromkeys(key.dtype for _, key in uses)),
-        next((key.description for _, key in uses if key.description), ""),
-        tuple(view for view, _ in uses),
+# --- expressions -------------------------------------------------------------------------------------------------
+
+
+def nodes(tree: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """A node of an expression as it stands in the registry, and everything below it."""
+    yield tree
+    for operand in cast("list[dict[str, Any]]", tree.get("args", [])):
+        yield from nodes(operand)
+
+
+def python_parts(feature: Feature) -> tuple[PythonPart, ...]:
+    """The Python functions that a feature is computed with, in order; most have none."""
+    return tuple(
+        PythonPart(f"{node['module']}.{node['function']}", str(node["sha256"]))
+        for node in nodes(feature.expression or {})
+        if node.get("op") == "python"
     )
 
 
-def source_rows(registry: Registry) -> list[SourceRow]:
-    found: dict[str, Source] = {}
-    for view in registry.views:
-        found.setdefault(view.source.name, view.source)
-    return [
-        SourceRow(
-            name,
-            path_of(refs.source(registry.project, name)),
-            source,
-            tuple(view.name for view in registry.views if view.source.name == name),
-        )
-        for name, source in found.items()
-    ]
+def windows(feature: Feature) -> tuple[str, ...]:
+    """The windows of a feature in words: "the mean over 6 h, for each carrier"."""
+    return tuple(window_words(node) for node in nodes(feature.expression or {}) if node.get("op") == "window")
 
 
-def uses(registry: Registry, view: str, feature: str | None = None) -> list[Use]:
-    """What stands on a feature, or on any of a view's: the view's own features first, then services."""
-    found: list[Use] = []
-    owner = registry.view(view)
-    if feature is not None and owner is not None:
-        found += [
-            Use(f.name, path_of(refs.feature(registry.project, view, f.name)), "feature", f.code or "")
-            for f in shown(owner)
-            if feature in f.inputs and f.name != feature
-        ]
-    for service in registry.services:
-        names = [service.target and f"{service.target.view}.{service.target.feature}", *service.features]
-        wanted = [n for n in names if n and (n == f"{view}.{feature}" if feature else n.partition(".")[0] == view)]
-        if wanted:
-            path = path_of(refs.feature_service(registry.project, service.name))
-            found.append(Use(service.name, path, "feature service", service.description))
-    return found
+def window_words(node: Mapping[str, Any]) -> str:
+    """A window node: "mean over 6 h", "last of 10 rows by carrier", "count of all so far"."""
+    aggregate = str(node["aggregate"]).replace("_", " ")
+    if node.get("quantile") is not None:
+        aggregate = f"{node['quantile']:.0%} quantile"
+    if "seconds" in node:
+        reach = f"over {span_words(float(node['seconds']))}"
+    elif "rows" in node:
+        reach = f"of {plural(int(node['rows']), 'row')}"
+    else:
+        reach = "of all so far"
+    by = cast("list[str]", node.get("by") or [])
+    return f"{aggregate} {reach}" + (f" by {', '.join(by)}" if by else "")
 
 
-def checks(registry: Registry, view: FeatureView, broken: Sequence[Violation] | str) -> list[Check]:
+def span_words(seconds: float) -> str:
+    """A width in words, of whole days in days however many they are."""
+    days, rest = divmod(timedelta(seconds=seconds), timedelta(days=1))
+    return plural(days, "day") if days and not rest else brief(timedelta(seconds=seconds))
+
+
+def is_scaled(feature: Feature) -> bool:
+    """Whether its outermost operation scales with parameters that are learned on a training set."""
+    return str((feature.expression or {}).get("op", "")) in ("standard_scale", "min_max_scale")
+
+
+# --- rules and runs ----------------------------------------------------------------------------------------------
+
+
+def checks(project: str, view: FeatureView, broken: Sequence[Violation] | str) -> list[Check]:
     """The constraints of the view with their results, two bounds that hold as one; `broken` is what was found, or the
     sentence why nothing could be."""
-    return [row for feature in shown(view) for row in _checks(registry, view, feature, broken)]
+    return [row for feature in shown(view) for row in _checks(project, view, feature, broken)]
 
 
-def _checks(registry: Registry, view: FeatureView, feature: Feature, broken: Sequence[Violation] | str) -> list[Check]:
-    path = path_of(refs.feature(registry.project, view.name, feature.name))
+def _checks(project: str, view: FeatureView, feature: Feature, broken: Sequence[Violation] | str) -> list[Check]:
+    path = path_of(refs.feature(project, view.name, feature.name))
     if isinstance(broken, str):
         return [Check(feature.name, path, rule(c), 0, failure=broken) for c in feature.constraints]
     found = {v.rule: v for v in broken if v.feature == feature.name}
@@ -208,72 +189,70 @@ def _checks(registry: Registry, view: FeatureView, feature: Feature, broken: Seq
                 rows.append(Check(feature.name, path, bounds(ends["lower_bound"], ends["upper_bound"]), 0))
             continue
         violation = found.get(constraint.rule)
-        examples = tuple(number(row.get(feature.name)) for row in violation.examples[:3]) if violation else ()
-        rows.append(Check(feature.name, path, rule(constraint), violation.count if violation else 0, examples))
+        count, examples = (violation.count, violation.examples) if violation else (0, ())
+        rows.append(Check(feature.name, path, rule(constraint), count, *_examples(view, examples)))
     return rows
 
 
-def strip(intervals: Sequence[WrittenInterval], most: int = 60) -> Strip | None:
-    """The newest `most` intervals, oldest first; None for fewer than two."""
-    timed = [i for i in intervals if i.start is not None and i.end is not None][-most:]
-    if len(timed) < 2:
-        return None
-    titles = [
-        f"{interval(i.start, i.end).striptags()}: {number(i.rows)} rows, written {exact(i.written_at)}"
-        for i in timed
-        if i.start is not None and i.end is not None
-    ]
-    return Strip(tuple(i.rows for i in timed), tuple(titles))
-
-
-_VERBS = {"add": "added", "change": "changed", "remove": "removed"}
-
-
-def changes(registry: Registry, names: Iterable[str] | None = None, most: int = 12) -> list[ChangeRow]:
-    """The newest changes of the history, newest first; of these full names alone, where given.
-
-    What one apply added or removed shares a row, with its details only where it is one thing.
-    """
-    wanted = None if names is None else set(names)
-    rows: list[ChangeRow] = []
-    for applied in reversed(registry.history):
-        mine = [c for c in applied.changes if wanted is None or c.name in wanted]
-        rows += [_change(applied, [c]) for c in mine if c.action == "change"]
-        for action in ("remove", "add"):
-            together = [c for c in mine if c.action == action]
-            if together:
-                rows.append(_change(applied, together))
-    return rows[:most]
-
-
-def feature_changes(registry: Registry, view: FeatureView, feature: Feature) -> list[ChangeRow]:
-    """The history of one feature. Where it came with its view, the view's apply is its beginning."""
-    full_name = f"{view.name}.{feature.name}"
-    rows = changes(registry, [full_name])
-    if any(row.verb == "added" for row in rows):
-        return rows
-    birth = next((a for a in registry.history if a.at == feature.first_seen), None)
-    return rows if birth is None else [*rows, _change(birth, [Change(action="add", kind="feature", name=full_name)])]
-
-
-def _change(applied: Applied, together: Sequence[Change]) -> ChangeRow:
-    first, rest = together[0], together[1:]
-    kinds = dict.fromkeys(c.kind for c in rest)
-    said = [plural(sum(c.kind == kind for c in rest), kind) for kind in kinds]
-    others = f" and {said[0]}" if len(said) == 1 else f", {', '.join(said[:-1])} and {said[-1]}" if said else ""
-    return ChangeRow(
-        applied.at,
-        applied.version,
-        applied.by,
-        applied.commit,
-        _VERBS[first.action],
-        first.name,
-        others,
-        first.details if not rest else (),
+def _examples(
+    view: FeatureView, rows: Sequence[Mapping[str, Any]]
+) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
+    """Example rows as a table: the columns, then the cells of each row."""
+    if not rows:
+        return (), ()
+    columns = tuple(rows[0])
+    cells = tuple(
+        tuple(_moment(row[name]) if name == view.event_time else number(row[name]) for name in columns) for row in rows
     )
+    return columns, cells
+
+
+def _moment(value: object) -> str:
+    """A time that comes as ISO 8601 text, to the minute."""
+    try:
+        return f"{datetime.fromisoformat(str(value)).astimezone(UTC):%Y-%m-%d %H:%M}"
+    except ValueError:
+        return str(value)
+
+
+def timed(intervals: Sequence[WrittenInterval]) -> list[WrittenInterval]:
+    return [each for each in intervals if each.start is not None and each.end is not None]
+
+
+def trend(intervals: Sequence[WrittenInterval], feature: str | None = None) -> list[Strip]:
+    """What the newest runs wrote, a strip for each number, oldest first: rows, and rows that break a rule.
+
+    Of one feature, where `feature` is given: its broken rules alone. Nothing for fewer than two intervals.
+    """
+    newest = timed(intervals)[-STRIP:]
+    if len(newest) < 2:
+        return []
+    strips: list[Strip] = []
+    if feature is None:
+        strips.append(_strip("Rows", newest, [each.rows for each in newest], "row", 40))
+    broken = [sum(v.count for v in each.broken if feature in (None, v.feature)) for each in newest]
+    if any(broken):
+        strips.append(_strip("Breaking a rule", newest, broken, "row", 24))
+    return strips
+
+
+def _strip(label: str, intervals: Sequence[WrittenInterval], counts: Sequence[int], unit: str, height: int) -> Strip:
+    titles = [
+        f"{interval(each.start, each.end).striptags()}: {plural(count, unit)}, written {exact(each.written_at)}"
+        for each, count in zip(intervals, counts, strict=True)
+        if each.start is not None and each.end is not None
+    ]
+    return Strip(label, number(counts[-1]), height, tuple(counts), tuple(titles))
 
 
 def hit_row(hit: Hit) -> HitRow:
     return HitRow(
-        hit.title, hit.ref.kind.value, path_of(hit.ref), str(hit.ref), hit.description, hit.detail, hit.matched
+        hit.title,
+        hit.kind,
+        path_of(hit.ref),
+        str(hit.ref),
+        hit.description,
+        hit.detail,
+        hit.matched,
+        hit.deprecated,
     )

@@ -1,16 +1,21 @@
 """The store as the server sees it: opened once, its registry read again when the file changes, costly answers kept.
 
-What was computed from one version of a view's definition and of its offline table is kept until either changes.
+What was computed from one version of a view's definition and of its offline table is kept until either changes. What
+takes long to compute is computed beside the pages: a page that comes too early says that it is being counted.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import os
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
+from concurrent.futures import Future
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import polars as pl
 from deltalake.exceptions import DeltaError
@@ -26,11 +31,15 @@ from e2e_ml.festaf.rows.offline import WrittenInterval
 from e2e_ml.festaf.rows.profile import FeatureProfile, profile
 from e2e_ml.festaf.rows.sources import location
 from e2e_ml.festaf.rows.validation import Violation, violations
-from e2e_ml.festaf.store import FeatureStore
+from e2e_ml.festaf.server.catalog import Catalog
+from e2e_ml.festaf.store import FeatureStore, OnlineFeatures
+from e2e_ml.festaf.wishes import Wish, Wishes, suggestion
 
 _LOG = logging.getLogger(__name__)
 # What reading a table can end in when its files and its definition disagree, or the disk does.
 _UNREADABLE = (FeatureStoreError, pl.exceptions.PolarsError, DeltaError, OSError)
+
+PATIENCE = 1.5  # seconds that a page waits for numbers about rows; later it is drawn without them
 
 T = TypeVar("T")
 
@@ -38,23 +47,42 @@ T = TypeVar("T")
 class Live:
     """A project for the length of a server. Every method may be called from any thread.
 
+    `airflow` is the address of the Airflow that runs its DAGs, for links, where that is known.
+
     Raises FeatureStoreError for a folder that holds no readable project.
     """
 
-    def __init__(self, project: Path) -> None:
+    def __init__(self, project: Path, airflow: str | None = None) -> None:
         self._store = FeatureStore.open(project)
+        self.airflow = airflow
+        self.wishes = Wishes(self._store.path)
         # Asked by records of views, so that pages show what they can while the registry's file is broken.
         self._offline = pipeline.offline_store(self._store.path)
         self._kept = _Kept()
         self._registry_file = path_of(self._store.path)
         self._last: Registry | None = None
         self.trouble = ""  # why the registry cannot be read any more; the pages say it
-        self.registry  # noqa: B018 - a registry that cannot be read stops the start, not the first page
+        self.catalog  # noqa: B018 - a registry that cannot be read stops the start, not the first page
+
+    @property
+    def catalog(self) -> Catalog:
+        """The definitions as applied last, indexed; the last readable ones, where somebody has broken the file since.
+
+        A page asks once and stays with what it got.
+        """
+        return self._kept.get("catalog", "", _file_version(self._registry_file), self._indexed)
 
     @property
     def registry(self) -> Registry:
-        """The definitions as applied last; the last readable ones, where somebody has broken the file since."""
-        return self._kept.get("registry", "", _file_version(self._registry_file), self._read)
+        return self.catalog.registry
+
+    @property
+    def state(self) -> str:
+        """A text that changes with every apply, write and wish: what a page compares to know that it is old."""
+        catalog = self.catalog
+        logs = self._kept.get("logs", "", catalog, lambda: [os.fspath(self._log(name)) for name in catalog.views])
+        seen = [_file_version(self._registry_file), _file_version(self.wishes.path), *map(_changed, logs)]
+        return f'"{hashlib.sha256(repr(seen).encode()).hexdigest()[:32]}"'
 
     def stats(self, view: FeatureView) -> ViewStats:
         return self._of("stats", view, lambda: self._offline.stats(view))
@@ -74,17 +102,14 @@ class Live:
     def verdict(self, view: FeatureView) -> Freshness:
         """How fresh the view is now."""
         maker = view.produced_by
-        try:
-            return freshness(
-                schedule=view.schedule,
-                written_until=self.written_until(view),
-                last_written=self.stats(view).last_written,
-                produced_by=f"{maker.dag_id}.{maker.task_id}" if maker else None,
-                end=view.end,
-                now=datetime.now(UTC),
-            )
-        except ValueError as error:  # a schedule that only Airflow can read, such as a timetable's name
-            return Freshness(FreshnessState.UNTIMED, str(error))
+        return _judged(
+            view.schedule,
+            self.written_until(view),
+            self.stats(view).last_written,
+            f"{maker.dag_id}.{maker.task_id}" if maker else None,
+            view.end,
+            _now(),
+        )
 
     def profile(self, view: FeatureView) -> tuple[FeatureProfile, ...] | str:
         """Each feature in numbers, or the sentence why the rows cannot be read."""
@@ -96,6 +121,56 @@ class Live:
             "violations", view, lambda: _or_sentence(view, lambda: violations(view, self._offline.scan(view)))
         )
 
+    def soon(self, question: Callable[[FeatureView], T], view: FeatureView) -> T | None:
+        """`live.profile` or `live.broken` of a view, None where that takes longer than a page can wait.
+
+        It is then computed on, and is there for who asks later.
+        """
+        answer: Future[T] = Future()
+
+        def ask() -> None:
+            try:
+                answer.set_result(question(view))
+            except Exception as error:  # whoever waits is told; where nobody waits any more, the next page asks again
+                answer.set_exception(error)
+
+        # A daemon: a server that stops does not wait for numbers that nobody will see.
+        threading.Thread(target=ask, name=f"count {view.name}", daemon=True).start()
+        try:
+            return answer.result(PATIENCE)
+        except TimeoutError:
+            return None
+
+    def examples(self, view: FeatureView) -> list[dict[str, Any]]:
+        """A few of the keys that are stored, for who wants to try; none where they cannot be read."""
+
+        def read() -> list[dict[str, Any]]:
+            keys = [key.name for key in view.entities]
+            try:
+                return (
+                    self._offline.scan(view)
+                    .select(keys)
+                    .head(200)
+                    .unique(maintain_order=True)
+                    .head(8)
+                    .collect()
+                    .to_dicts()
+                )
+            except _UNREADABLE:
+                return []
+
+        return self._of("examples", view, read)
+
+    def online(self, what: str, row: dict[str, Any]) -> OnlineFeatures:
+        """The newest features of one row, as a model would get them. Raises FeatureStoreError."""
+        return self._store.online(what, [row])
+
+    def suggestion(self, wish: Wish) -> str | None:
+        """The feature, applied since, that may be what was wished for."""
+        catalog = self.catalog
+        version = (catalog, wish.status)
+        return self._kept.get("suggestion", str(wish.number), version, lambda: suggestion(catalog.registry, wish))
+
     def explain(self, full_name: str) -> Explanation:
         """The five answers about a feature, a view or a service. Raises FeatureStoreError for a name that is none."""
         registry = self.registry
@@ -105,6 +180,12 @@ class Live:
     def materialize(self, view: FeatureView, start: datetime | None, end: datetime | None) -> int:
         """Bring the online store up to date with [start, end); gives how many entities it now serves from there."""
         return self._store.materialize(view.name, start, end)
+
+    def _indexed(self) -> Catalog:
+        catalog = Catalog(self._read())
+        # The first letter typed finds the index made.
+        threading.Thread(target=lambda: catalog.search, name="index", daemon=True).start()
+        return catalog
 
     def _read(self) -> Registry:
         try:
@@ -117,10 +198,40 @@ class Live:
         return self._last
 
     def _of(self, kind: str, view: FeatureView, compute: Callable[[], T]) -> T:
-        log = self._offline.path(view.name) / "_delta_log"
-        # Every commit is a new file in the log's folder, which changes the folder's own time.
-        version = (self.registry.version, view.version, _file_version(log))
+        version = (view.version, view.changed_at, _changed(os.fspath(self._log(view.name))))
         return self._kept.get(kind, view.name, version, compute)
+
+    def _log(self, view: str) -> Path:
+        return self._offline.path(view) / "_delta_log"
+
+
+@lru_cache(maxsize=8192)
+def _judged(
+    schedule: str | None,
+    written_until: datetime | None,
+    last_written: datetime | None,
+    produced_by: str | None,
+    end: datetime | None,
+    now: datetime,
+) -> Freshness:
+    """`freshness`, once for all views of one schedule that were written alike: it reads cron slowly."""
+    try:
+        return freshness(
+            schedule=schedule,
+            written_until=written_until,
+            last_written=last_written,
+            produced_by=produced_by,
+            end=end,
+            now=now,
+        )
+    except ValueError as error:  # a schedule that only Airflow can read, such as a timetable's name
+        return Freshness(FreshnessState.UNTIMED, str(error))
+
+
+def _now() -> datetime:
+    """Now, to the second: as exact as any sentence about freshness."""
+    now = datetime.now(UTC)
+    return now - timedelta(microseconds=now.microsecond)
 
 
 def live_of(request: Request) -> Live:
@@ -135,6 +246,14 @@ def _or_sentence(view: FeatureView, compute: Callable[[], T]) -> T | str:
         if isinstance(error, FeatureStoreError):
             return str(error)
         return f"The stored rows of {view.name} cannot be read; the server's log says why."
+
+
+def _changed(log: str) -> object:
+    """When a table was last written: every commit is a new file in the log's folder, and changes the folder's time."""
+    try:
+        return os.stat(log).st_mtime_ns  # noqa: PTH116 - a thousand of them for a page: text is faster than a Path
+    except OSError:
+        return None
 
 
 def _file_version(path: Path) -> object:

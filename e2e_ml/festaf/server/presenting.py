@@ -55,8 +55,10 @@ def day(moment: datetime, now: datetime) -> Markup:
     )
 
 
-def interval(start: datetime, end: datetime) -> Markup:
+def interval(start: datetime | None, end: datetime | None) -> Markup:
     """A data interval as short as it can be said: "1 Jan 2013", "1 Jan 2013, 13:00 – 14:00", "1 Jan – 8 Jan 2013"."""
+    if start is None or end is None:
+        return Markup("all of it")
     start, end = start.astimezone(UTC), end.astimezone(UTC)
     midnight = all(t.time() == datetime.min.time() for t in (start, end))
     first = f"{start.day} {start:%b %Y}"
@@ -175,7 +177,13 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def clipped(text: str, most: int = 160) -> str:
+    """The beginning of a long text."""
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+
+
 FILTERS: Mapping[str, Any] = {
+    "clipped": clipped,
     "exact": exact,
     "interval": interval,
     "number": number,

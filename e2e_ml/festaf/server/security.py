@@ -1,4 +1,4 @@
-"""Who may ask, and what a page may do: host check, response headers, and the token for writes.
+"""Who may ask, and what a page may do: host check, response headers, the token for writes and the key of forms.
 
 The policies are pure functions; the middleware at the end is the wiring.
 """
@@ -83,6 +83,31 @@ def check_token(authorization: str | None, token: str | None) -> None:
         raise RefusedError(
             401, f"That is not this server's token. It is the value of {TOKEN_VARIABLE} where the server was started."
         )
+
+
+def is_person_here(client: str | None, host: str) -> bool:
+    """Whether a request comes from a browser on this machine, by this machine's own name: `client` is the address that
+    it comes from, `host` its Host header. What a proxy passes on carries the name that the world calls it by."""
+    name = host_name(host)
+    return (
+        client is not None and _is_loopback(client) and name is not None and (name == "localhost" or _is_loopback(name))
+    )
+
+
+def check_form(given: str, key: str, *, here: bool, site: str | None) -> None:
+    """Let a form of our own pages write, or raise RefusedError.
+
+    `given` is the key in the form; only a page of this server can know `key`. `here` is `is_person_here`, `site` the
+    browser's own word on where the form comes from (Sec-Fetch-Site), where it sends one.
+    """
+    if not here:
+        raise RefusedError(
+            403, f"From another machine a write needs the server's token: use /api/v1/wishes with {TOKEN_VARIABLE}."
+        )
+    if site not in (None, "same-origin"):
+        raise RefusedError(403, "That form is not of this server's own pages.")
+    if not hmac.compare_digest(given.encode(), key.encode()):
+        raise RefusedError(403, "The server has started again since this page was opened. Send it once more.")
 
 
 class Guard:

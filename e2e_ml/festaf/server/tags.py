@@ -1,4 +1,4 @@
-"""ETags, and the one answer that tells whether anything has changed: the statistics of every view at once."""
+"""ETags, and the statistics of every view at once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class AllStats(BaseModel):
 
 
 def stats_text(live: Live) -> str:
-    """The statistics of every view as JSON; the text changes with the registry and with every write."""
+    """The statistics of every view as JSON."""
     registry = live.registry
     views = {
         view.name: ViewState(

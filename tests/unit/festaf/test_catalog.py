@@ -9,12 +9,13 @@ import pytest
 
 from e2e_ml import resources
 from e2e_ml.desktop.theme import DARK, LIGHT, Theme
-from e2e_ml.festaf.expression import Apply, Cast, Column, Expression, Window, literal
+from e2e_ml.festaf.expression import Apply, Cast, Column, Expression, Window, literal, to_json
 from e2e_ml.festaf.model import Applied, Change, Constraint, Owner, Registry
-from e2e_ml.festaf.registry.search import nearest, search
+from e2e_ml.festaf.registry.search import SearchIndex
 from e2e_ml.festaf.rows.profile import Bin, FeatureProfile, ValueCount
 from e2e_ml.festaf.rows.validation import Violation
-from e2e_ml.festaf.server import drawing, facts, presenting
+from e2e_ml.festaf.server import changes, drawing, facts, presenting
+from e2e_ml.festaf.server.catalog import Catalog
 from e2e_ml.festaf.server.distribution import distribution
 from e2e_ml.festaf.server.drawing import Box, outline
 from e2e_ml.festaf.server.security import RefusedError, check_token, host_allowed
@@ -154,7 +155,7 @@ def operation(label: str, *inputs: Box) -> Box:
     ],
 )
 def test_an_expression_as_boxes(expression: Expression, box: Box) -> None:
-    assert outline(expression, "gusty") == Box("gusty", "result", (box,))
+    assert outline(to_json(expression), "gusty") == Box("gusty", "result", (box,))
 
 
 def rectangles(svg: str) -> list[tuple[float, float, float, float]]:
@@ -164,7 +165,7 @@ def rectangles(svg: str) -> list[tuple[float, float, float, float]]:
 
 def test_boxes_lie_within_the_drawing_and_do_not_overlap() -> None:
     deep = Apply("and", (Apply("gt", (WIND, VISIB)), Apply("or", (Apply("lt", (WIND, literal(1))), Column("c")))))
-    svg = str(drawing.tree(deep, "a_name"))
+    svg = str(drawing.tree(to_json(deep), "a_name"))
     found = re.search(r'viewBox="-1 0 (\d+) (\d+)"', svg)
     assert found is not None
     wide, high = map(int, found.groups())
@@ -180,7 +181,7 @@ def test_boxes_lie_within_the_drawing_and_do_not_overlap() -> None:
 
 
 def test_a_drawing_speaks_and_escapes() -> None:
-    svg = str(drawing.tree(Apply("eq", (Column("a"), literal("<script>"))), "x" * 60))
+    svg = str(drawing.tree(to_json(Apply("eq", (Column("a"), literal("<script>")))), "x" * 60))
     assert "<script>" not in svg
     assert 'aria-label="' + "x" * 60 + " from = “&lt;script&gt;” from a" in svg
     assert "<title>" + "x" * 60 in svg
@@ -276,6 +277,7 @@ REGISTRY = Registry(
         ),
     ),
 )
+CATALOG = Catalog(REGISTRY)
 
 
 @pytest.mark.parametrize(
@@ -295,12 +297,12 @@ REGISTRY = Registry(
     ],
 )
 def test_search_puts_what_was_meant_first(query: str, first: str) -> None:
-    assert search(REGISTRY, query)[0].title == first
+    assert SearchIndex(REGISTRY).search(query)[0].title == first
 
 
 @pytest.mark.parametrize("query", ["", "   ", "zebra", "temp zebra", "cold"])
 def test_search_finds_nothing_for_nothing_and_no_hidden_feature(query: str) -> None:
-    assert search(REGISTRY, query) == []
+    assert SearchIndex(REGISTRY).search(query) == []
 
 
 @pytest.mark.parametrize(
@@ -313,28 +315,28 @@ def test_search_finds_nothing_for_nothing_and_no_hidden_feature(query: str) -> N
     ],
 )
 def test_what_comes_near_a_name_that_nothing_has(wanted: str, title: str) -> None:
-    assert title in [hit.title for hit in nearest(REGISTRY, wanted)]
+    assert title in [hit.title for hit in SearchIndex(REGISTRY).nearest(wanted)]
 
 
 # --- facts -------------------------------------------------------------------------------------------------------
 
 
 def test_additions_of_one_apply_share_a_row_and_changes_keep_theirs() -> None:
-    rows = facts.changes(REGISTRY)
+    rows = changes.latest(CATALOG, 12)
     assert [(row.version, row.verb, row.name + row.others) for row in rows] == [
         (2, "changed", "weather.temp"),
         (2, "removed", "weather.gust"),
         (1, "added", "weather, 2 features and 1 feature view"),
     ]
-    assert [row.version for row in facts.changes(REGISTRY, ["weather.temp"])] == [2, 1]
+    assert [row.version for row in changes.of_names(CATALOG, ["weather.temp"])] == [2, 1]
 
 
 def test_a_feature_that_came_with_its_view_begins_there() -> None:
     together = Applied(version=1, at=T0, by="ada", changes=(Change(action="add", kind="feature view", name="weather"),))
     registry = Registry(project="flights", version=1, views=(weather(),), history=(together,))
-    (row,) = facts.feature_changes(registry, weather(), weather().feature("temp"))
-    assert (row.version, row.verb, row.name, row.details) == (1, "added", "weather.temp", ())
-    first, last = facts.feature_changes(REGISTRY, weather(), weather().feature("temp"))
+    (row,) = changes.of_feature(Catalog(registry), weather(), weather().feature("temp"))
+    assert (row.version, row.verb, row.name, row.differences) == (1, "added", "weather.temp", ())
+    first, last = changes.of_feature(CATALOG, weather(), weather().feature("temp"))
     assert (first.verb, last.verb) == ("changed", "added")
 
 
@@ -342,25 +344,25 @@ def test_bounds_that_hold_are_one_rule_and_broken_ones_stay_two() -> None:
     bounds = (Constraint(rule="lower_bound", value=0), Constraint(rule="upper_bound", value=10))
     temp = weather().feature("temp").model_copy(update={"constraints": (*bounds, Constraint(rule="required"))})
     view = weather(features=(temp,))
-    assert [row.rule for row in facts.checks(REGISTRY, view, ())] == ["is between 0 and 10", "is never missing"]
+    assert [row.rule for row in facts.checks("flights", view, ())] == ["is between 0 and 10", "is never missing"]
     broken = Violation(feature="temp", rule="upper_bound", value=10, count=2, examples=({"temp": 11.0},))
-    rows = facts.checks(REGISTRY, view, (broken,))
+    rows = facts.checks("flights", view, (broken,))
     assert [(row.rule, row.broken, row.examples) for row in rows] == [
         ("is at least 0", 0, ()),
-        ("is at most 10", 2, ("11",)),
+        ("is at most 10", 2, (("11",),)),
         ("is never missing", 0, ()),
     ]
-    assert {row.failure for row in facts.checks(REGISTRY, view, "The disk is gone.")} == {"The disk is gone."}
+    assert {row.failure for row in facts.checks("flights", view, "The disk is gone.")} == {"The disk is gone."}
 
 
 def test_a_feature_is_used_by_features_and_services() -> None:
-    assert [use.name for use in facts.uses(REGISTRY, "weather", "temp")] == ["freezing"]
-    assert facts.uses(REGISTRY, "weather", "wind_mean_2h") == []
+    assert [use.name for use in CATALOG.uses("weather.temp")] == ["weather.freezing"]
+    assert CATALOG.uses("weather.wind_mean_2h") == []
 
 
 def test_an_owner_without_address_is_still_found() -> None:
     registry = Registry(project="p", views=(weather(owner=Owner(name="Ada")),))
-    assert search(registry, "ada")[0].matched == "owner"
+    assert SearchIndex(registry).search("ada")[0].matched == "owner"
 
 
 # --- who may ask -------------------------------------------------------------------------------------------------
