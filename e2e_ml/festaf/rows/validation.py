@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from e2e_ml.festaf import dtypes
-from e2e_ml.festaf.expression.operations import FLOATS
+from e2e_ml.festaf.dtypes import FLOATS
 from e2e_ml.festaf.model import Constraint, Feature, FeatureView, IntervalStats, Record, RuleCount
 from e2e_ml.festaf.naming import rule
 

@@ -1,16 +1,22 @@
-"""The distribution of numbers: a histogram that outliers cannot squash, and no value lost from the count."""
+"""Each type in numbers; a histogram that outliers cannot squash, and no value lost from the count; correlations."""
 
 from __future__ import annotations
 
 import math
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
 
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from e2e_ml.festaf.rows.profile import FeatureProfile, profile
-from tests.unit.festaf.worlds import plane, weather
+from e2e_ml.festaf.rows import profile as profiling
+from e2e_ml.festaf.rows.measures import interval_stats
+from e2e_ml.festaf.rows.polars_types import polars_type
+from e2e_ml.festaf.rows.profile import FeatureProfile, correlation, profile
+from tests.unit.festaf.worlds import feature, plane, weather
 
 HUNDRED = [float(n) for n in range(100)]
 
@@ -81,3 +87,101 @@ def test_every_integer_is_counted_once(values: list[int]) -> None:
     found = _profile_of_integers(values)
     assert sum(b.count for b in found.histogram) + found.below + found.above == len(values)
     assert len(found.histogram) <= 20
+
+
+def _of(dtype: str, values: list[Any]) -> FeatureProfile:
+    rows = pl.DataFrame({"x": values}, schema={"x": polars_type(dtype)})
+    (found,) = profile(weather(features=(feature("x", dtype),)), rows.lazy())
+    (written,) = interval_stats(weather(features=(feature("x", dtype),)), rows)
+    # What an interval's write notes and what a profile says are one thing.
+    assert written.missing == found.missing
+    assert written.mean == pytest.approx(found.mean)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values", "measured", "mean", "most"),
+    [
+        ("int8", [1, None, 3], "value", 2.0, 3),
+        ("float32", [1.5, None, 2.5, math.nan], "value", 2.0, 2.5),
+        ("decimal(12, 2)", [Decimal("1.50"), None, Decimal("2.50")], "value", 2.0, 2.5),
+        ("duration", [timedelta(minutes=1), None, timedelta(minutes=3)], "seconds", 120.0, 180.0),
+        ("list(int64)", [[1, 2], [], None, [1, 2, 3, 4]], "length", 2.0, 4.0),
+        ("embedding(2)", [[3.0, 4.0], None, [0.0, 0.0]], "norm", 2.5, 5.0),
+        ("bool", [True, None, True, False, False], "value", 0.5, None),
+        ("string", ["a", None], None, None, None),
+        ("date", [None], None, None, None),
+    ],
+)
+def test_each_type_is_measured_its_own_way(
+    dtype: str, values: list[Any], measured: str | None, mean: float | None, most: object
+) -> None:
+    found = _of(dtype, values)
+    assert (found.measured, found.mean, found.max) == (measured, mean, most)
+    assert (found.count, found.missing) == (len(values), values.count(None))
+    assert (found.median is None) == (measured is None or dtype == "bool")
+
+
+def test_the_most_frequent_of_texts_categories_truths_and_of_the_elements_of_lists() -> None:
+    assert [(t.value, t.count) for t in _of("category", ["b", "a", "b", None]).top] == [("b", 2), ("a", 1)]
+    assert [(t.value, t.count) for t in _of("bool", [True, False, True]).top] == [(True, 2), (False, 1)]
+    assert [(t.value, t.count) for t in _of("list(string)", [["a", "b"], ["a"], [], None]).top] == [("a", 2), ("b", 1)]
+    many = _of("string", [str(n) for n in range(12)])
+    assert (len(many.top), many.top[-1].value, many.top[-1].count) == (11, None, 2)
+
+
+def test_a_struct_is_described_field_by_field() -> None:
+    found = _of(
+        "struct(at: struct(lat: float64), name: string)", [{"at": {"lat": 1.0}, "name": "x"}, None, {"name": None}]
+    )
+    at, name = found.fields
+    (lat,) = at.fields
+    assert (found.count, found.missing, found.distinct) == (3, 1, 2)
+    assert (lat.feature, lat.count, lat.missing, lat.mean) == ("lat", 3, 2, 1.0)
+    assert (name.missing, [t.value for t in name.top]) == (2, ["x"])
+
+
+def test_quantiles() -> None:
+    found = _profile([float(n) for n in range(101)])
+    assert found.quantiles == {"0.05": 5.0, "0.25": 25.0, "0.75": 75.0, "0.95": 95.0}
+    assert _profile([]).quantiles == {}
+
+
+def test_a_large_table_is_counted_whole_and_its_middle_is_that_of_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(profiling, "SAMPLE", 2000)
+    found = _profile([float(n) for n in range(20_000)] + [None])
+    assert (found.count, found.missing, found.min, found.max, found.mean) == (20_001, 1, 0.0, 19_999.0, 9_999.5)
+    assert found.sampled is not None
+    assert found.sampled == pytest.approx(2000, rel=0.2)
+    assert found.median == pytest.approx(10_000, rel=0.1)
+    assert found.distinct == pytest.approx(20_000, rel=0.15)
+    drawn = sum(b.count for b in found.histogram) + found.below + found.above
+    assert found.sampled - 1 <= drawn <= found.sampled
+
+
+def test_a_sample_meets_every_entity_of_a_table_in_which_they_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(profiling, "SAMPLE", 2000)
+    found = _profile([float(n % 10) for n in range(20_000)])  # each tenth row is of one entity
+    assert [b.count > 0 for b in found.histogram].count(True) == 10
+
+
+def test_correlation_of_numbers_and_truths_over_the_rows_that_have_both() -> None:
+    types = {"a": "float64", "same": "int64", "opposite": "bool", "still": "float64", "t": "string"}
+    view = weather(features=tuple(feature(name, dtype) for name, dtype in types.items()))
+    rows = pl.LazyFrame(
+        {
+            "a": [0.0, 1.0, None, 0.0, math.nan],
+            "same": [10, 20, 99, 10, 7],
+            "opposite": [True, False, True, True, True],
+            "still": [5.0] * 5,
+            "t": ["x"] * 5,
+        }
+    )
+    found = correlation(view, rows)
+    assert found.features == ("a", "same", "opposite", "still")
+    assert found.matrix[0] == (1.0, pytest.approx(1.0), pytest.approx(-1.0), None)
+    assert [row[0] for row in found.matrix] == list(found.matrix[0])
+    assert found.matrix[3] == (None, None, None, None)
+    assert (found.rows, found.sampled) == (5, False)
+    assert correlation(view, rows.head(0)).matrix == (((None,) * 4),) * 4
+    assert correlation(plane(), pl.LazyFrame({"tailnum": ["N1"]})).features == ()
