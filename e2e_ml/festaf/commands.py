@@ -27,6 +27,7 @@ VERBS = {
     "profile": Verb("e2e_ml.festaf.data_commands", "profile", "Describe a view's values."),
     "historical": Verb("e2e_ml.festaf.data_commands", "historical", "Join features to entity rows as of their times."),
     "materialize": Verb("e2e_ml.festaf.data_commands", "materialize", "Write data intervals offline and online."),
+    "reopen": Verb("e2e_ml.festaf.data_commands", "reopen", "Load written intervals anew, after a late correction."),
     "online": Verb("e2e_ml.festaf.data_commands", "online", "Look the newest values up."),
     "predict": Verb("e2e_ml.festaf.data_commands", "predict", "Ask a model in MLflow by entity keys alone."),
     "import-feast": Verb("e2e_ml.festaf.feast.commands", "import_feast", "Turn a Feast repository into definitions."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from e2e_ml.festaf.errors import FeatureStoreError
 
 if TYPE_CHECKING:
     import polars as pl
+
+    from pydantic import BaseModel
 
     from e2e_ml.festaf.rows.profile import FeatureProfile
     from e2e_ml.festaf.store import FeatureStore
@@ -27,36 +30,49 @@ _READERS = {".csv": "read_csv", ".parquet": "read_parquet", ".json": "read_json"
 @click.command()
 @click.argument("view")
 @project_option
+@click.option("--trend", is_flag=True, help="Show what broke in each interval when it was written. Reads no rows.")
 @_json
-def validate(view: str, project: Path, as_json: bool) -> None:
+def validate(view: str, project: Path, trend: bool, as_json: bool) -> None:
     """Check the stored rows of VIEW against its constraints. Exits with 1 when one is broken."""
-    from e2e_ml.festaf.rows.validation import table
+    from e2e_ml.festaf.rows.validation import table, trend_table
 
-    found = _open(project).validate(view)
+    store = _open(project)
+    if trend:
+        points = store.trend(view)
+        _print(points) if as_json else click.echo(trend_table(points) if points else f"{view} was never written.")
+        return
+    found = store.check(view)
     if as_json:
-        click.echo(json.dumps([v.model_dump(mode="json") for v in found], indent=2))
+        _print(found.broken)
     else:
-        click.echo(table(found) if found else f"Every constraint of {view} holds.")
-    if found:
+        click.echo(table(found.broken) if found.broken else found.sentence(view))
+    if found.broken:
         raise SystemExit(1)
 
 
 @click.command()
 @click.argument("view")
 @project_option
+@click.option("--correlation", is_flag=True, help="Show instead how numeric features go together, pair by pair.")
 @_json
-def profile(view: str, project: Path, as_json: bool) -> None:
+def profile(view: str, project: Path, correlation: bool, as_json: bool) -> None:
     """Describe the stored values of VIEW: counts, missing, ends, mean and median, the most frequent."""
+    from e2e_ml.festaf.rows.validation import columns
+
+    if correlation:
+        pairs = _open(project).correlation(view)
+        rows = [[f"{c:.2f}" if c is not None else "" for c in row] for row in pairs.matrix]
+        shown = [("", *pairs.features), *((name, *row) for name, row in zip(pairs.features, rows, strict=True))]
+        click.echo(pairs.model_dump_json(indent=2) if as_json else columns(shown, right=range(1, len(shown))))
+        return
     found = _open(project).profile(view)
     if as_json:
-        click.echo(json.dumps([p.model_dump(mode="json") for p in found], indent=2))
+        _print(found)
         return
     header = ("feature", "type", "rows", "missing", "distinct", "min", "median", "mean", "max")
-    lines = [header, *(_profile_line(p) for p in found)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
-    for line in lines:
-        texts = (f"{t:<{w}}" if i < 2 else f"{t:>{w}}" for i, (t, w) in enumerate(zip(line, widths, strict=True)))
-        click.echo("  ".join(texts).rstrip())
+    click.echo(columns([header, *(_profile_line(p) for p in _with_fields(found))], right=range(2, len(header))))
+    if sampled := next((p.sampled for p in found if p.sampled), None):
+        click.echo(f"median and distinct are estimates, from {sampled:,} rows taken evenly.")
 
 
 @click.command()
@@ -95,6 +111,28 @@ def materialize(view: str, start: str | None, end: str | None, load: bool, proje
             click.echo(f"  {broken.words}: broken by {broken.count} rows", err=True)
         return
     click.echo(f"{store.materialize(view, first, last)} entities of {view} are served from these rows.")
+
+
+@click.command()
+@click.argument("view")
+@click.option("--start", required=True, help="Where to begin, ISO 8601, in UTC unless it says its zone.")
+@click.option("--end", required=True, help="Where to end, itself not in it.")
+@project_option
+def reopen(view: str, start: str, end: str, project: Path) -> None:
+    """Load anew the written intervals of VIEW between --start and --end, after its source was corrected.
+
+    Later intervals whose windows see those rows follow. A view with a `lateness` does so by itself, as far as that goes.
+    """
+    written = _open(project).reopen(view, _moment(start), _moment(end))
+    for entry in written:
+        click.echo(f"{entry.rows:>12,} rows of {entry.start:%Y-%m-%d %H:%M} to {entry.end:%Y-%m-%d %H:%M} UTC")
+        for broken in entry.broken:
+            click.echo(f"  {broken.words}: broken by {broken.count} rows", err=True)
+    click.echo(
+        f"{len(written)} intervals of {view} are written again, offline and online."
+        if written
+        else f"No interval of {view} was written there. Load one: e2e-ml festaf materialize {view} --load --start --end."
+    )
 
 
 @click.command()
@@ -186,13 +224,26 @@ def _write(answer: pl.DataFrame, output: Path) -> None:
 
 
 def _time(text: str | None) -> datetime | None:
-    if text is None:
-        return None
+    return None if text is None else _moment(text)
+
+
+def _moment(text: str) -> datetime:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise click.UsageError(f"{text!r} is no time. Write it like 2013-01-31 or 2013-01-31T06:00:00+00:00.") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _print(records: Sequence[BaseModel]) -> None:
+    click.echo(json.dumps([record.model_dump(mode="json") for record in records], indent=2))
+
+
+def _with_fields(profiles: Sequence[FeatureProfile], above: str = "") -> Iterator[FeatureProfile]:
+    for each in profiles:
+        name = f"{above}{each.feature}"
+        yield each.model_copy(update={"feature": name})
+        yield from _with_fields(each.fields, f"{name}.")
 
 
 def _profile_line(profile: FeatureProfile) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import polars as pl
 from e2e_ml.festaf import registry as registries
 from e2e_ml.festaf.contract import Contract
 from e2e_ml.festaf.errors import FeatureStoreError
-from e2e_ml.festaf.model import Explanation, FeatureView, Registry, ViewStats
+from e2e_ml.festaf.model import Explanation, FeatureView, IntervalStats, Registry, ViewStats
 from e2e_ml.festaf.registry import asked as ask
 from e2e_ml.festaf.registry import explaining, planning
 from e2e_ml.festaf.registry.asked import Names
@@ -217,6 +217,11 @@ class FeatureStore:
         """
         return pipeline.load(self._interval(view, start, end, dag_run_id))
 
+    def reopen(self, view: Any, start: datetime, end: datetime) -> tuple[WrittenInterval, ...]:
+        """Load anew every written interval that [start, end) touches, and later ones whose windows see their rows: for
+        corrections that came later than the view's `lateness`. Gives what was written, oldest first."""
+        return pipeline.reopen(self._interval(view, start, end, None))
+
     def materialize(self, view: Any, start: datetime | None = None, end: datetime | None = None) -> int:
         """Bring the online store up to date with the offline rows of [start, end); gives the entities now served from
         it. A view without times, or without start and end, is brought up to date whole."""
@@ -231,14 +236,28 @@ class FeatureStore:
     # --- knowing ----------------------------------------------------------------------------------------------------
 
     def validate(self, view: Any) -> tuple[validation.Violation, ...]:
-        """Every constraint that the stored rows break: rule, count and examples."""
+        """Every constraint that the stored rows break: rule, count and examples. How it was before: `trend`."""
+        return self.check(view).broken
+
+    def check(self, view: Any) -> validation.Checked:
+        """Every constraint of a view, broken or not, with the stored rows that it was checked on."""
         record = self.view(view)
-        return validation.violations(record, self.offline(record))
+        return validation.check(record, self.offline(record))
+
+    def trend(self, view: Any) -> tuple[IntervalStats, ...]:
+        """How a view's rules and features fared, oldest first, as each interval's write has noted it: rows, broken rows
+        of each constraint, and each feature's missing values, mean, deviation and ends. No row is read for it."""
+        return pipeline.offline_store(self.path).trend(self.view(view))
 
     def profile(self, view: Any) -> tuple[profile.FeatureProfile, ...]:
         """Each feature of the stored rows in numbers, with its distribution."""
         record = self.view(view)
         return profile.profile(record, self.offline(record))
+
+    def correlation(self, view: Any) -> profile.Correlation:
+        """How the numeric features of the stored rows go together, pair by pair."""
+        record = self.view(view)
+        return profile.correlation(record, self.offline(record))
 
     def stats(self, view: Any) -> ViewStats:
         """How many rows are stored, the newest event in them, and when they were written last."""
