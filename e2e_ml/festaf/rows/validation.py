@@ -7,7 +7,7 @@ when a view is validated.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -183,7 +183,7 @@ def trend_table(trend: Iterable[IntervalStats]) -> str:
     return columns(lines, right=(1, 2))
 
 
-def columns(lines: list[tuple[str, ...]], right: tuple[int, ...] = ()) -> str:
+def columns(lines: Sequence[tuple[str, ...]], right: Container[int] = ()) -> str:
     """Lines of cells, padded so that each column stands straight; those named in `right` end together."""
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     return "\n".join(
