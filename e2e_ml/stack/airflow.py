@@ -116,6 +116,8 @@ class AirflowRecipe:
             "AIRFLOW__DAG_PROCESSOR__PRINT_STATS_INTERVAL": "600",
             # What ran when the stack was stopped is noticed, and retried, soon after the next start: default 300 s.
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "90",
+            # What a scheduler that was killed had in hand is taken up by the next one: default 300 s.
+            "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
             # How soon a worker sees that its task is over, where it missed the moment: default 5 s.
             "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
             "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",

@@ -196,7 +196,7 @@ class ManagedService:
         if restart is None:
             raise StackError(f"{death} It had been started again {restarts}. {self._next_step()}")
         why = f"{death} It is started again ({restart.number} of {restart.most})."
-        _log.warning("%s", why)
+        _log.info("%s", why)
         self._set(State.STARTING, why, progress=0.0)
         if stop.wait(restart.pause):
             raise _StoppedError
