@@ -15,7 +15,6 @@ from e2e_ml.festaf.errors import FeatureStoreError
 
 if TYPE_CHECKING:
     import polars as pl
-
     from pydantic import BaseModel
 
     from e2e_ml.festaf.rows.profile import FeatureProfile
@@ -121,7 +120,7 @@ def materialize(view: str, start: str | None, end: str | None, load: bool, proje
 def reopen(view: str, start: str, end: str, project: Path) -> None:
     """Load anew the written intervals of VIEW between --start and --end, after its source was corrected.
 
-    Later intervals whose windows see those rows follow. A view with a `lateness` does so by itself, as far as that goes.
+    Later intervals whose windows see those rows follow. A view with a `lateness` does so by itself within that time.
     """
     written = _open(project).reopen(view, _moment(start), _moment(end))
     for entry in written:
@@ -131,7 +130,7 @@ def reopen(view: str, start: str, end: str, project: Path) -> None:
     click.echo(
         f"{len(written)} intervals of {view} are written again, offline and online."
         if written
-        else f"No interval of {view} was written there. Load one: e2e-ml festaf materialize {view} --load --start --end."
+        else f"No interval of {view} was written there: load it with `e2e-ml festaf materialize {view} --load`."
     )
 
 
