@@ -24,7 +24,25 @@ from e2e_ml.festaf.definition.columns import Column
 from e2e_ml.festaf.definition.escape import python
 from e2e_ml.festaf.definition.places import DefinitionError
 from e2e_ml.festaf.definition.roles import CreatedTime, Entity, EventTime
-from e2e_ml.festaf.definition.types import Bool, Date, Float32, Float64, Int32, Int64, String, Timestamp
+from e2e_ml.festaf.definition.types import (
+    Bool,
+    Category,
+    Date,
+    Decimal,
+    Duration,
+    Embedding,
+    Float32,
+    Float64,
+    Int8,
+    Int16,
+    Int32,
+    Int64,
+    List,
+    String,
+    Struct,
+    Timestamp,
+    when,
+)
 from e2e_ml.festaf.errors import FeatureStoreError
 
 if TYPE_CHECKING:
@@ -32,10 +50,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Bool",
+    "Category",
     "Column",
     "CreatedTime",
     "Date",
+    "Decimal",
     "DefinitionError",
+    "Duration",
+    "Embedding",
     "Entity",
     "EventTime",
     "FeatureService",
@@ -44,18 +66,23 @@ __all__ = [
     "FeatureView",
     "Float32",
     "Float64",
+    "Int8",
+    "Int16",
     "Int32",
     "Int64",
+    "List",
     "OnDemandView",
     "Owner",
     "Source",
     "String",
+    "Struct",
     "Task",
     "Timestamp",
     "csv",
     "delta",
     "parquet",
     "python",
+    "when",
 ]
 
 

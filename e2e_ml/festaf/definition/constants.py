@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeVar
+import decimal
+from collections.abc import Sequence, Sized
+from datetime import timedelta
+from typing import Any, TypeVar
 
 from e2e_ml.festaf.definition.columns import Column, constant, noted
 from e2e_ml.festaf.definition.places import refuse
+from e2e_ml.festaf.dtypes import Parsed, parse
 from e2e_ml.festaf.expression import ExpressionError, Literal, to_json
 from e2e_ml.festaf.expression.operations import apply_type
+from e2e_ml.festaf.expression.patterns import check_pattern
 from e2e_ml.festaf.model import Constraint
 
 C = TypeVar("C", bound=Column)
@@ -30,6 +34,12 @@ def distinct(values: Sequence[ValueT], what: str) -> list[ValueT]:
     return given
 
 
+def size(values: Sized, what: str) -> None:
+    """Check that there is at least one value."""
+    if isinstance(values, str) or not len(values):
+        raise refuse(f"{what} takes at least one value, not {values!r}.")
+
+
 def fitting(column: Column, value: object, what: str) -> Literal:
     """The constant in the column's type. Raises DefinitionError where it does not fit."""
     given = constant(value)
@@ -37,16 +47,42 @@ def fitting(column: Column, value: object, what: str) -> Literal:
         apply_type("fill_null", [given, given], [column.dtype, given.dtype])
     except ExpressionError:
         raise refuse(f"{what} of a {type(column).__name__} takes no {value!r}.") from None
-    if column.dtype == "int32" and not -(2**31) <= int(str(given.value)) < 2**31:
-        raise refuse(f"{value!r} does not fit into an Int32.")
-    return constant(float(value)) if column.dtype.startswith("float") else given  # pyright: ignore[reportArgumentType]
+    number = given.value
+    match parse(column.dtype):
+        case Parsed(kind="float32" | "float64"):
+            return constant(float(number))  # pyright: ignore[reportArgumentType]  # a number, for it fits
+        case Parsed(kind="int8" | "int16" | "int32" as kind) if not _holds(int(kind[3:]), number):
+            raise refuse(f"{value!r} does not fit into an {type(column).__name__}.")
+        case Parsed(kind="decimal", precision=digits, scale=scale):
+            exact = decimal.Decimal(str(number))
+            if abs(exact) >= 10 ** (digits - scale):
+                raise refuse(f"{value!r} does not fit into a {column.dtype}.")
+            return constant(exact.quantize(decimal.Decimal(1).scaleb(-scale)))
+        case _:
+            return given
+
+
+def _holds(bits: int, number: object) -> bool:
+    return isinstance(number, int) and -(2 ** (bits - 1)) <= number < 2 ** (bits - 1)
+
+
+def as_rule(value: Literal) -> Any:
+    """A constant as a constraint holds it: as JSON, a duration in seconds."""
+    if isinstance(value.value, timedelta):
+        return value.value.total_seconds()
+    return to_json(value)["value"]
+
+
+def bound(column: Column, value: object, what: str) -> Any:
+    """A bound of the column, as its constraint holds it."""
+    return as_rule(fitting(column, value, what))
 
 
 def accepted(column: C, values: Sequence[object]) -> C:
     """The column with the rule that these are all the values it takes."""
     rule = "accepted_values"
     accepted = (fitting(column, value, rule) for value in distinct(values, rule))
-    return noted(column, Constraint(rule=rule, value=[to_json(value)["value"] for value in accepted]))
+    return noted(column, Constraint(rule=rule, value=[as_rule(value) for value in accepted]))
 
 
 def ordered(column: Column, lower: object, upper: object) -> None:
@@ -54,3 +90,19 @@ def ordered(column: Column, lower: object, upper: object) -> None:
     low, high = (fitting(column, value, "bounds").value for value in (lower, upper))
     if low > high:  # pyright: ignore[reportOperatorIssue]  # both are of the column's type
         raise refuse(f"its bounds are the wrong way round: {lower!r} is above {upper!r}.")
+
+
+def length(value: object, what: str) -> int:
+    """A length that a rule allows."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise refuse(f"{what} takes a length from 0 on, not {value!r}.")
+    return value
+
+
+def pattern(text: object) -> str:
+    """A regular expression of the kind that all engines read alike."""
+    try:
+        check_pattern(text)
+    except ExpressionError as error:
+        raise refuse(str(error)) from None
+    return str(text)

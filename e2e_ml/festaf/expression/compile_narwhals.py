@@ -1,81 +1,108 @@
 """Row-level expressions as narwhals expressions: one function for each row of `operations.OPERATIONS`.
 
-They run on Polars, and on the other engines that narwhals knows wherever `portability.runs_on` says so; a step that an
-engine cannot do is done on Polars, batch by batch: `portability.on_polars`. Windows and functions in Python are not
-row-level: `steps` takes them out first.
+They run on the engines that narwhals knows wherever `portability.runs_on` says so. `to_polars` compiles the same for
+Polars, where all of them run; a step that another engine cannot do is done there, batch by batch. Windows and functions
+in Python are not row-level: `steps` takes them out first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import narwhals as nw
 
 from e2e_ml.festaf.dtypes import DataType, kind
 from e2e_ml.festaf.expression.compiled import casts, logic, nested, numbers, times
-from e2e_ml.festaf.expression.compiled.operand import Compiler, Operand, narwhals_dtype, one
+from e2e_ml.festaf.expression.compiled.operand import Compiler, Expr, Library, Operand, library_dtype, one
 from e2e_ml.festaf.expression.operations import apply_type, cast_type
 from e2e_ml.festaf.expression.patterns import whole_text
 from e2e_ml.festaf.expression.tree import Apply, Cast, Column, Expression, ExpressionError, Literal, Python, Window
 
-__all__ = ["narwhals_dtype", "to_narwhals"]
+if TYPE_CHECKING:
+    import polars as pl
+    from narwhals.dtypes import DType
+
+
+def narwhals_dtype(dtype: DataType) -> DType:
+    """The narwhals type of a column: timestamps are microseconds in UTC, a category is text, an embedding a list."""
+    return library_dtype(nw, dtype)
+
+
+def polars_dtype(dtype: DataType) -> pl.DataType:
+    """The Polars type of a column, as `narwhals_dtype`."""
+    import polars as pl
+
+    return library_dtype(pl, dtype)
 
 
 def to_narwhals(expression: Expression, columns: Mapping[str, DataType]) -> nw.Expr:
     """Compile a row-level expression over columns of these types; the result has the type that `infer` gives.
 
-    Raises ExpressionError for an expression without meaning, and for one with a window in it.
+    Raises ExpressionError for an expression without meaning, with a window in it, or with an operation that runs on
+    Polars alone.
     """
-    return _compile(expression, columns).expr
+    return _compile(nw, expression, columns).expr
 
 
-def _compile(expression: Expression, columns: Mapping[str, DataType]) -> Operand:
+def to_polars(expression: Expression, columns: Mapping[str, DataType]) -> pl.Expr:
+    """The same for Polars itself. Raises ExpressionError for an expression without meaning or with a window in it."""
+    import polars as pl
+
+    compiled: Any = _compile(pl, expression, columns).expr
+    return compiled
+
+
+def _compile(library: Library, expression: Expression, columns: Mapping[str, DataType]) -> Operand:
     match expression:
         case Column(name):
             if name not in columns:
                 raise ExpressionError(f"There is no column {name!r} in the view.")
-            return Operand(nw.col(name), columns[name])
+            return Operand(library, library.col(name), columns[name])
         case Literal(value, dtype):
-            expr = nw.lit(None) if kind(dtype) == "embedding" else nw.lit(value, narwhals_dtype(dtype))
-            return Operand(expr, dtype, constant=value)
+            # A vector is no column of its own: the operations that take one put it in.
+            expr = (
+                library.lit(None) if kind(dtype) == "embedding" else library.lit(value, library_dtype(library, dtype))
+            )
+            return Operand(library, expr, dtype, constant=value)
         case Cast(arg, dtype):
-            operand = _compile(arg, columns)
+            operand = _compile(library, arg, columns)
             cast_type(operand.dtype, dtype)
-            return Operand(casts.converted(operand, dtype), dtype)
+            return Operand(library, casts.converted(operand, dtype), dtype)
         case Apply(op, args):
-            compiled = [_compile(arg, columns) for arg in args]
+            compiled = [_compile(library, arg, columns) for arg in args]
             dtype = apply_type(op, args, [each.dtype for each in compiled])
             if op not in _OPERATIONS:
                 raise ExpressionError(f"{op} is computed on read with learned numbers: take it out with `steps` first.")
-            return Operand(_OPERATIONS[op](compiled).cast(narwhals_dtype(dtype)), dtype)
+            return Operand(library, _OPERATIONS[op](compiled).cast(library_dtype(library, dtype)), dtype)
         case Window() | Python():
             raise ExpressionError("A window is not computed row by row: take it out with `steps` first.")
 
 
-def _text(search: Callable[[nw.Expr, str], nw.Expr]) -> Compiler:
+def _text(search: Callable[[Expr, str], Expr]) -> Compiler:
     return lambda operands: search(operands[0].expr, str(operands[1].constant))
 
 
-def _replace(operands: Sequence[Operand]) -> nw.Expr:
+def _replace(operands: Sequence[Operand]) -> Expr:
     text, old, new = operands
     return text.expr.str.replace_all(str(old.constant), str(new.constant), literal=True)
 
 
-def _slice(operands: Sequence[Operand]) -> nw.Expr:
+def _slice(operands: Sequence[Operand]) -> Expr:
     text, start, size = operands
     return text.expr.str.slice(int(start.constant), int(size.constant))
 
 
-def _add(operands: Sequence[Operand]) -> nw.Expr:
+def _add(operands: Sequence[Operand]) -> Expr:
     left, right = operands
     if left.dtype == "string":
-        return nw.concat_str(left.expr, right.expr)
+        return left.library.concat_str(left.expr, right.expr)
     if "duration" in (left.dtype, right.dtype):
         return times.moment(left) + times.moment(right)
     return numbers.arithmetic(lambda a, b: a + b)(operands)
 
 
-def _subtract(operands: Sequence[Operand]) -> nw.Expr:
+def _subtract(operands: Sequence[Operand]) -> Expr:
     left, right = operands
     if left.dtype in ("timestamp", "date", "duration"):
         return times.moment(left) - times.moment(right)
@@ -130,26 +157,26 @@ _OPERATIONS: Mapping[str, Compiler] = {
     "split": _text(lambda e, separator: e.str.split(separator)),
     "slice": _slice,
     "length": nested.by_type(one(lambda o: o.expr.list.len()), one(lambda o: o.expr.str.len_chars())),
-    "year": times.part(lambda e: e.dt.year()),
+    "year": times.part(lambda _, e: e.dt.year()),
     "quarter": times.part(times.quarter),
-    "month": times.part(lambda e: e.dt.month()),
+    "month": times.part(lambda _, e: e.dt.month()),
     "week": times.part(times.week),
-    "day": times.part(lambda e: e.dt.day()),
+    "day": times.part(lambda _, e: e.dt.day()),
     "weekday": times.part(times.weekday),
-    "day_of_year": times.part(lambda e: e.dt.ordinal_day()),
-    "hour": times.part(lambda e: e.dt.hour()),
-    "minute": times.part(lambda e: e.dt.minute()),
-    "second": times.part(lambda e: e.dt.second()),
-    "date": times.part(lambda e: e.dt.date()),
+    "day_of_year": times.part(lambda _, e: e.dt.ordinal_day()),
+    "hour": times.part(lambda _, e: e.dt.hour()),
+    "minute": times.part(lambda _, e: e.dt.minute()),
+    "second": times.part(lambda _, e: e.dt.second()),
+    "date": times.part(lambda _, e: e.dt.date()),
     "truncate": times.truncated,
     "seconds_since": times.seconds_since,
     "days_since": times.days_since,
     "total_seconds": one(times.total_seconds),
     "get": nested.get,
-    "sum": one(nested.total),
-    "mean": one(nested.mean),
-    "min": one(nested.least),
-    "max": one(nested.greatest),
+    "sum": nested.over_elements(lambda e: e.list.sum()),
+    "mean": nested.over_elements(lambda e: e.list.mean()),
+    "min": nested.over_elements(lambda e: e.list.min()),
+    "max": nested.over_elements(lambda e: e.list.max()),
     "dot": nested.dot,
     "cosine_similarity": nested.cosine_similarity,
     "l2_norm": nested.l2_norm,

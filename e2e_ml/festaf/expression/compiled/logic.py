@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import reduce
 
-import narwhals as nw
-
 from e2e_ml.festaf.dtypes import DataType
 from e2e_ml.festaf.expression.compiled.casts import converted
-from e2e_ml.festaf.expression.compiled.operand import Compiler, Operand, is_nan, same_type
+from e2e_ml.festaf.expression.compiled.operand import Compiler, Expr, Operand, is_nan, same_type
 from e2e_ml.festaf.expression.rules import choice
 
-_Binary = Callable[[nw.Expr, nw.Expr], nw.Expr]
+_Binary = Callable[[Expr, Expr], Expr]
 
 
 def comparison(compare: _Binary, *, of_nan: bool) -> Compiler:
     """`of_nan` is what the comparison with NaN gives, whatever the engine thinks."""
 
-    def compiled(operands: Sequence[Operand]) -> nw.Expr:
+    def compiled(operands: Sequence[Operand]) -> Expr:
         left, right = same_type(operands)
         result = compare(left, right)
         nan = is_nan(operands)
@@ -28,7 +26,8 @@ def comparison(compare: _Binary, *, of_nan: bool) -> Compiler:
         if any(o.constant is not None for o in operands):
             return result
         # Null on one side and NaN on the other: not known, though `null & false` would be false.
-        return nw.when(~left.is_null() & ~right.is_null()).then(result)
+        library = operands[0].library
+        return library.when(~left.is_null() & ~right.is_null()).then(result)
 
     return compiled
 
@@ -36,24 +35,24 @@ def comparison(compare: _Binary, *, of_nan: bool) -> Compiler:
 equal = comparison(lambda a, b: a == b, of_nan=False)
 
 
-def is_in(operands: Sequence[Operand]) -> nw.Expr:
+def is_in(operands: Sequence[Operand]) -> Expr:
     subject, *others = operands
     return reduce(lambda a, b: a | b, (equal([subject, other]) for other in others))
 
 
-def fill(operands: Sequence[Operand]) -> nw.Expr:
+def fill(operands: Sequence[Operand]) -> Expr:
     subject, value = operands
-    return nw.when(~subject.expr.is_null()).then(subject.expr).otherwise(converted(value, subject.dtype))
+    return subject.library.when(~subject.expr.is_null()).then(subject.expr).otherwise(converted(value, subject.dtype))
 
 
-def choose(operands: Sequence[Operand]) -> nw.Expr:
+def choose(operands: Sequence[Operand]) -> Expr:
     dtype = choice([o.dtype for o in operands], ()) or ""
     last = len(operands) - len(operands) % 2
     cases = [(c.expr, v) for c, v in zip(operands[0:last:2], operands[1:last:2], strict=True)]
     return _first(cases, operands[last] if last < len(operands) else None, dtype)
 
 
-def look_up(operands: Sequence[Operand]) -> nw.Expr:
+def look_up(operands: Sequence[Operand]) -> Expr:
     subject, *rest = operands
     last = len(rest) - len(rest) % 2
     values = [*rest[1:last:2], *rest[last:]]
@@ -62,22 +61,27 @@ def look_up(operands: Sequence[Operand]) -> nw.Expr:
     return _first(cases, rest[last] if last < len(rest) else None, dtype, of=subject)
 
 
-def place(operands: Sequence[Operand]) -> nw.Expr:
+def place(operands: Sequence[Operand]) -> Expr:
     subject, *values = operands
-    cases = [(equal([subject, value]), Operand(nw.lit(i, nw.Int64()), "int64", i)) for i, value in enumerate(values)]
+    library = subject.library
+    cases = [
+        (equal([subject, value]), Operand(library, library.lit(i, library.Int64()), "int64", i))
+        for i, value in enumerate(values)
+    ]
     return _first(cases, None, "int64")
 
 
 def _first(
-    cases: Sequence[tuple[nw.Expr, Operand]], otherwise: Operand | None, dtype: DataType, of: Operand | None = None
-) -> nw.Expr:
+    cases: Sequence[tuple[Expr, Operand]], otherwise: Operand | None, dtype: DataType, of: Operand | None = None
+) -> Expr:
     """The value of the first case that holds. With `of`, null where that is null."""
+    library = cases[0][1].library
     result = None if otherwise is None else converted(otherwise, dtype)
     if of is not None and result is not None:
-        result = nw.when(~of.expr.is_null()).then(result)
+        result = library.when(~of.expr.is_null()).then(result)
     for condition, value in reversed(cases):
         holds = condition & ~condition.is_null()
-        chosen = nw.when(holds).then(converted(value, dtype))
+        chosen = library.when(holds).then(converted(value, dtype))
         result = chosen if result is None else chosen.otherwise(result)
     if result is None:
         raise ValueError("A choice has at least one case.")

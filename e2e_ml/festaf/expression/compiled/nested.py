@@ -1,125 +1,79 @@
-"""Patterns' groups, lists, vectors and structs: what narwhals lacks, as Polars has it."""
+"""Patterns' groups, lists, vectors and structs. Most of it Polars has and narwhals lacks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import Any
 
-import narwhals as nw
-
-from e2e_ml.festaf.dtypes import FLOATS, DataType, parse
-from e2e_ml.festaf.expression.compiled.operand import Compiler, Operand, on_polars
+from e2e_ml.festaf.dtypes import FLOATS, kind, parse
+from e2e_ml.festaf.expression.compiled.operand import Compiler, Expr, Operand, polars_alone
 from e2e_ml.festaf.expression.patterns import to_portable
-from e2e_ml.festaf.expression.rules import number
-
-if TYPE_CHECKING:
-    import polars as pl
 
 
-def extract(operands: Sequence[Operand]) -> nw.Expr:
+def extract(operands: Sequence[Operand]) -> Expr:
     text, pattern, group = operands
-    portable, index = to_portable(pattern.constant), int(group.constant)
-    return on_polars(lambda e: e[0].str.extract(portable, index), [text], "string")
+    return polars_alone(text).str.extract(to_portable(pattern.constant), int(group.constant))
 
 
-def get(operands: Sequence[Operand]) -> nw.Expr:
+def get(operands: Sequence[Operand]) -> Expr:
     held, index = operands
-    place = int(index.constant)
-    return on_polars(lambda e: e[0].list.get(place, null_on_oob=True), [held], parse(held.dtype).element)
+    return polars_alone(held).list.get(int(index.constant), null_on_oob=True)
 
 
-def contains(operands: Sequence[Operand]) -> nw.Expr:
+def contains(operands: Sequence[Operand]) -> Expr:
     held, element = operands
-
-    def found(e: Sequence[pl.Expr]) -> pl.Expr:
-        import polars as pl
-
-        # NaN equals nothing, and null is not known to be the element.
-        equal = e[0].list.eval((pl.element() == element.constant).fill_null(value=False))
-        return equal.list.any()
-
-    return on_polars(found, [held], "bool")
+    # NaN equals nothing, and null is not known to be the element.
+    equal = (held.library.element() == element.constant).fill_null(value=False)
+    return polars_alone(held).list.eval(equal).list.any()
 
 
-def total(operand: Operand) -> nw.Expr:
-    dtype = number([parse(operand.dtype).element]) or ""
-    return _over_elements(operand, dtype, lambda e: e.list.sum())
+def over_elements(compute: Callable[[Any], Any]) -> Compiler:
+    """An aggregate of a list's numbers, in 64 bits; NaN where one of them is, whatever Polars' own rule."""
 
-
-def mean(operand: Operand) -> nw.Expr:
-    return _over_elements(operand, "float64", lambda e: e.list.mean())
-
-
-def least(operand: Operand) -> nw.Expr:
-    return _over_elements(operand, parse(operand.dtype).element, lambda e: e.list.min())
-
-
-def greatest(operand: Operand) -> nw.Expr:
-    return _over_elements(operand, parse(operand.dtype).element, lambda e: e.list.max())
-
-
-def _over_elements(operand: Operand, dtype: DataType, compute: Callable[[pl.Expr], pl.Expr]) -> nw.Expr:
-    reals = parse(operand.dtype).element in FLOATS
-
-    def computed(e: Sequence[pl.Expr]) -> pl.Expr:
-        import polars as pl
-
-        wide = e[0].cast(pl.List(pl.Float64 if reals or dtype == "float64" else pl.Int64))
-        result = compute(wide)
+    def compiled(operands: Sequence[Operand]) -> Expr:
+        (held,) = operands
+        library, reals = held.library, parse(held.dtype).element in FLOATS
+        wide = polars_alone(held).cast(library.List(library.Float64() if reals else library.Int64()))
         if not reals:
-            return result
-        # Polars leaves NaN out of the extremes.
-        nan = wide.list.eval(pl.element().is_nan()).list.any()
-        return pl.when(nan).then(pl.lit(float("nan"))).otherwise(result)
+            return compute(wide)
+        nan = wide.list.eval(library.element().is_nan()).list.any()
+        return library.when(nan).then(library.lit(float("nan"))).otherwise(compute(wide))
 
-    return on_polars(computed, [operand], dtype)
-
-
-def _vectors(operands: Sequence[Operand], compute: Callable[[Sequence[pl.Expr]], pl.Expr]) -> nw.Expr:
-    """Of vectors in float64, constant ones among them."""
-
-    def computed(e: Sequence[pl.Expr]) -> pl.Expr:
-        import polars as pl
-
-        wide, columns = pl.List(pl.Float64), iter(e)
-        return compute(
-            [next(columns).cast(wide) if o.constant is None else pl.lit(list(o.constant), wide) for o in operands]
-        )
-
-    return on_polars(computed, [o for o in operands if o.constant is None], "float64")
+    return compiled
 
 
-def _dot(a: pl.Expr, b: pl.Expr) -> pl.Expr:
+def _vectors(operands: Sequence[Operand]) -> list[Any]:
+    """Embeddings in float64, constant ones among them."""
+    wide = operands[0].library.List(operands[0].library.Float64())
+    return [
+        polars_alone(o).cast(wide) if o.constant is None else o.library.lit(list(o.constant), wide) for o in operands
+    ]
+
+
+def _dot(a: Any, b: Any) -> Any:
+    # The sum of nothing is 0, and a vector that is missing is not known.
     return (a * b).list.sum()
 
 
-def dot(operands: Sequence[Operand]) -> nw.Expr:
-    return _vectors(operands, lambda e: _dot(e[0], e[1]))
+def dot(operands: Sequence[Operand]) -> Expr:
+    return _dot(*_vectors(operands))
 
 
-def l2_norm(operands: Sequence[Operand]) -> nw.Expr:
-    return _vectors(operands, lambda e: _dot(e[0], e[0]).sqrt())
+def l2_norm(operands: Sequence[Operand]) -> Expr:
+    (vector,) = _vectors(operands)
+    return _dot(vector, vector).sqrt()
 
 
-def cosine_similarity(operands: Sequence[Operand]) -> nw.Expr:
-    def computed(e: Sequence[pl.Expr]) -> pl.Expr:
-        import polars as pl
-
-        lengths = _dot(e[0], e[0]).sqrt() * _dot(e[1], e[1]).sqrt()
-        return pl.when(lengths != 0).then(_dot(e[0], e[1]) / lengths)
-
-    return _vectors(operands, computed)
+def cosine_similarity(operands: Sequence[Operand]) -> Expr:
+    a, b = _vectors(operands)
+    lengths = _dot(a, a).sqrt() * _dot(b, b).sqrt()
+    return operands[0].library.when(lengths != 0).then(_dot(a, b) / lengths)
 
 
-def field(operands: Sequence[Operand]) -> nw.Expr:
-    return operands[0].expr.struct.field(str(operands[1].constant))
+def field(operands: Sequence[Operand]) -> Expr:
+    return polars_alone(operands[0]).struct.field(str(operands[1].constant))
 
 
 def by_type(of_list: Compiler, otherwise: Compiler) -> Compiler:
     """One name, two operations: on a list, and on a text."""
-    return partial(_by_type, of_list, otherwise)
-
-
-def _by_type(of_list: Compiler, otherwise: Compiler, operands: Sequence[Operand]) -> nw.Expr:
-    return (of_list if operands[0].dtype.startswith("list(") else otherwise)(operands)
+    return lambda operands: (of_list if kind(operands[0].dtype) == "list" else otherwise)(operands)
