@@ -204,6 +204,9 @@ class FeatureView(View):
         return self.stored_as or self.name
 
 
+AnyView = FeatureView | OnDemandView
+
+
 class Target(Record):
     """What a model learns to predict: an expression over one view."""
 
@@ -293,11 +296,11 @@ class Registry(Indexed):
         """The view called `name`, if there is one."""
         return self._named(self.views).get(name)
 
-    def any_view(self, name: str) -> View | None:
+    def any_view(self, name: str) -> AnyView | None:
         """The feature view or on-demand view called `name`, if there is one."""
         return self.view(name) or self._named(self.on_demand).get(name)
 
-    def all_views(self) -> tuple[View, ...]:
+    def all_views(self) -> tuple[AnyView, ...]:
         """Feature views, then on-demand views."""
         return (*self.views, *self.on_demand)
 

@@ -17,6 +17,11 @@ def answer_column(view: str, feature: str) -> str:
     return f"{view}__{feature}"
 
 
+def inner_column(full: str) -> str:
+    """The column of a feature that an answer is computed from and does not show."""
+    return f"__festaf_{full.replace('.', '__')}"
+
+
 def target_name(service: str) -> str:
     """The hidden feature that holds a target that was written in its service."""
     return f"{service}__target"

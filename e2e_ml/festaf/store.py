@@ -20,6 +20,7 @@ from e2e_ml.festaf.registry.asked import Names
 from e2e_ml.festaf.registry.planning import Definitions, Plan
 from e2e_ml.festaf.rows import engines, historical, pipeline, profile, validation
 from e2e_ml.festaf.rows.offline import WrittenInterval
+from e2e_ml.festaf.rows.on_demand import Computation, computation
 from e2e_ml.festaf.rows.online import OnlineStore
 from e2e_ml.festaf.rows.online.serving import Missing, Question
 from e2e_ml.festaf.rows.training_set import HistoricalFeatures
@@ -52,6 +53,16 @@ class Prepared:
     question: Question
     features: tuple[str, ...]
     columns: tuple[str, ...]
+    computation: Computation | None = None
+
+    def answer(
+        self, rows: Sequence[Mapping[str, Any]], at: datetime
+    ) -> tuple[list[dict[str, Any]], list[dict[str, Missing]]]:
+        """The asked rows with the features' columns, and why one is missing. `at` is when a ttl counts from."""
+        answered, missing = self.question.answer(rows, at)
+        if self.computation is not None:
+            self.computation.answer(answered, missing)
+        return answered, missing
 
 
 class FeatureStore:
@@ -134,6 +145,9 @@ class FeatureStore:
         frame = on.frame(entities)
         offline = pipeline.offline_store(self.path)
         joined = historical.join(frame, wanted.by_view(columns), offline, at, on, as_known=as_known)
+        made = self._computation(wanted, columns)
+        if made is not None:
+            joined = historical.select(made.add(joined, on), [*historical.names(frame), *columns.values()])
         target = wanted.target and columns[f"{wanted.target[0].name}.{wanted.target[1].name}"]
         features = {f"{view.name}.{feature.name}" for view, feature in wanted.features}
         contract = Contract.of(
@@ -158,7 +172,7 @@ class FeatureStore:
         if moment.tzinfo is None:
             raise FeatureStoreError(f"{moment} has no time zone. Give an aware time, in UTC.")
         prepared = self.prepared(what, names)
-        answered, missing = prepared.question.answer(rows, moment)
+        answered, missing = prepared.answer(rows, moment)
         return OnlineFeatures(answered, missing, prepared.features, prepared.columns)
 
     def prepared(self, what: Any, names: Names = "full") -> Prepared:
@@ -176,7 +190,8 @@ class FeatureStore:
             columns = wanted.columns(names)
             full = tuple(f"{view.name}.{feature.name}" for view, feature in wanted.features)
             question = Question(self._online, wanted.by_view(columns, target=False))
-            known = Prepared(question, full, tuple(columns[name] for name in full))
+            computed = self._computation(wanted, {name: columns[name] for name in full})
+            known = Prepared(question, full, tuple(columns[name] for name in full), computed)
             if len(self._prepared) < _PREPARED:
                 self._prepared[key] = known
         return known
@@ -195,6 +210,12 @@ class FeatureStore:
         from e2e_ml.festaf import scoring
 
         return scoring.predict(self, model, keys, at, missing)
+
+    def _computation(self, wanted: ask.Asked, columns: dict[str, str]) -> Computation | None:
+        """What of an answer no store holds. `columns` are those that the answer shows."""
+        if not wanted.computed:
+            return None
+        return computation(wanted.computed, wanted.needed, wanted.read_columns(columns), columns, self.path)
 
     def offline(self, view: Any) -> pl.LazyFrame:
         """The view's stored rows, lazily."""
@@ -272,4 +293,3 @@ class FeatureStore:
     ) -> pipeline.Interval:
         registry = self.registry
         return pipeline.Interval(self.path, ask.view_named(registry, view), start, end, registry.version, dag_run_id)
-

@@ -267,9 +267,11 @@ def _not_on_demand(column: Column, definition: Definition) -> str | None:
         return "a window needs rows, and an on-demand view sees one. Put it into the feature view that is read."
     for read in _reads(column):
         view, name = view_of(read), origin_of(read).name or ""
+        if origin_of(read).view is origin_of(column).view:
+            continue
         if view is None:
             return f"it reads {full_name(read)}, which did not become a feature."
-        if not view.__record__.has(name) and view is not origin_of(column).view:
+        if not view.__record__.has(name):
             kind = "a value of its request" if issubclass(view, OnDemandView) else "a key or a time"
             return f"it reads {full_name(read)}, {kind}. Take it from the request: {name} = fs....request()."
     return None

@@ -16,6 +16,7 @@ import polars as pl
 from e2e_ml.festaf.expression import ExpressionError, columns, from_json, is_row_level
 from e2e_ml.festaf.expression.compile_narwhals import to_narwhals
 from e2e_ml.festaf.expression.functions import load
+from e2e_ml.festaf.expression.scaling import is_scaled
 from e2e_ml.festaf.expression.steps import PythonStep, RowStep, Step, WindowStep, column_types, steps
 from e2e_ml.festaf.model import Feature, FeatureView
 from e2e_ml.festaf.rows.polars_types import TIMESTAMP, polars_type
@@ -121,6 +122,8 @@ def steps_on_read(view: FeatureView, names: Iterable[str]) -> tuple[Step, ...]:
 
 
 def _on_read(feature: Feature) -> bool:
+    if feature.expression is not None and is_scaled(from_json(feature.expression)):
+        return True
     return feature.hidden and feature.expression is not None and is_row_level(from_json(feature.expression))
 
 

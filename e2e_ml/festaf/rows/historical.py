@@ -43,6 +43,11 @@ def names(frame: Any) -> list[str]:
     return nw.from_native(frame).collect_schema().names()
 
 
+def select(frame: Any, columns: Sequence[str]) -> Any:
+    """These columns of a frame of any engine, in this order."""
+    return nw.from_native(frame).select(columns).to_native()
+
+
 def _check_entities(
     found: nw.Schema, views: Sequence[tuple[FeatureView, Mapping[str, str]]], at: str, *, as_known: bool
 ) -> None:
