@@ -25,12 +25,10 @@ _UNITS = (("days", 86_400), ("hours", 3_600), ("minutes", 60), ("seconds", 1))
 
 def class_name(name: str) -> str:
     """A class whose name in the registry is `name`, as near as can be: `driver_stats` -> `DriverStats`."""
-    words = [word for word in re.split(r"\W|_", name) if word]
-    for candidate in ("".join(w[:1].upper() + w[1:] for w in words), "_".join(w[:1].upper() + w[1:] for w in words)):
-        if snake_case(candidate) == name:
-            return candidate
-    plain = "_".join(word.capitalize() for word in words) or "View"
-    return plain if plain[0].isalpha() else f"V{plain}"
+    words = [word[0].upper() + word[1:] for word in re.split(r"\W|_", name) if word] or ["View"]
+    words = words if words[0][0].isalpha() else [f"V{words[0]}", *words[1:]]
+    joined = "".join(words)
+    return joined if snake_case(joined) == name else "_".join(words)
 
 
 def column_name(name: str) -> str:
