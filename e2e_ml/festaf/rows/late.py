@@ -127,12 +127,10 @@ def _difference(found: pl.DataFrame, stored: pl.DataFrame) -> tuple[int, int]:
 
 
 def _sentence(came: int, went: int) -> str:
-    rows = "row" if came == 1 else "rows"
-    if not went:
-        return f"{came:,} {rows} came late."
-    if came <= went:
-        return f"{went:,} stored rows are gone from the source, or read otherwise there now."
-    return f"{went:,} stored rows were corrected, and {came - went:,} came late."
+    """A row that went and one that came are taken for one that was corrected."""
+    counts = {"corrected": min(came, went), "late": max(came - went, 0), "gone from the source": max(went - came, 0)}
+    said = [f"{n:,} {'row is' if n == 1 else 'rows are'} {what}" for what, n in counts.items() if n]
+    return f"{' and '.join(said)}."
 
 
 # --- the rows that are compared and computed from -----------------------------------------------------------------
