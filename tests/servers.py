@@ -28,7 +28,7 @@ class Server:
     url: str
     password: str
     port: int
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[Any]
 
 
 def free_port() -> int:
@@ -91,9 +91,9 @@ def _postgres_programs() -> Path:
 @contextlib.contextmanager
 def _running(
     command: list[str], log: Path, ready: Callable[[], bool], **options: Any
-) -> Iterator[subprocess.Popen[bytes]]:
+) -> Iterator[subprocess.Popen[Any]]:
     with log.open("wb") as out:
-        process: subprocess.Popen[bytes] = subprocess.Popen(
+        process: subprocess.Popen[Any] = subprocess.Popen(
             command, stdout=out, stderr=subprocess.STDOUT, start_new_session=True, **options
         )
     try:
