@@ -14,16 +14,13 @@ from e2e_ml.festaf.definition.classes import (
     FeatureView,
     OnDemandView,
     Owner,
-    Source,
     Task,
-    csv,
-    delta,
-    parquet,
 )
 from e2e_ml.festaf.definition.columns import Column
 from e2e_ml.festaf.definition.escape import python
 from e2e_ml.festaf.definition.places import DefinitionError
 from e2e_ml.festaf.definition.roles import CreatedTime, Entity, EventTime
+from e2e_ml.festaf.definition.sources import Source, csv, delta, http, parquet, push, redis_stream, sql
 from e2e_ml.festaf.definition.types import (
     Bool,
     Category,
@@ -80,8 +77,12 @@ __all__ = [
     "Timestamp",
     "csv",
     "delta",
+    "http",
     "parquet",
+    "push",
     "python",
+    "redis_stream",
+    "sql",
     "when",
 ]
 

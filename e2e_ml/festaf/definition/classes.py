@@ -5,19 +5,16 @@ A class is read and checked when it is complete, and kept as a record; nothing r
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from types import ModuleType
 from typing import ClassVar
 from typing import Literal as OneOf
-from zoneinfo import available_timezones
 
 from e2e_ml.festaf import model
 from e2e_ml.festaf.definition.columns import Column
-from e2e_ml.festaf.definition.places import refuse
+from e2e_ml.festaf.definition.sources import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,43 +31,6 @@ class Task:
 
     dag_id: str
     task_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where rows come from. Make it with `csv`, `parquet` or `delta`."""
-
-    format: OneOf["csv", "parquet", "delta"]
-    uri: str
-    timezone: str | None
-    name: str
-
-
-def csv(path: str, *, timezone: str | None = None, name: str | None = None) -> Source:
-    """A CSV file with a header. See `parquet`."""
-    return _source("csv", path, timezone, name)
-
-
-def parquet(path: str, *, timezone: str | None = None, name: str | None = None) -> Source:
-    """A Parquet file, or several by a pattern such as `data/*.parquet`.
-
-    `path` is relative to the project folder, or has a scheme. `timezone` is the zone of times that name none; without
-    it they are refused. `name` is what people call the source: the file's own name unless said.
-    """
-    return _source("parquet", path, timezone, name)
-
-
-def delta(path: str, *, timezone: str | None = None, name: str | None = None) -> Source:
-    """A Delta Lake table. See `parquet`."""
-    return _source("delta", path, timezone, name)
-
-
-def _source(format_: OneOf["csv", "parquet", "delta"], path: str, timezone: str | None, name: str | None) -> Source:
-    if not isinstance(path, str | os.PathLike) or not str(path).strip():  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise refuse(f'a source needs a path, such as fs.{format_}("data/weather").')
-    if timezone is not None and timezone not in available_timezones():
-        raise refuse(f"there is no time zone {timezone!r}. A zone is called like America/New_York.")
-    return Source(format_, str(path), timezone, name or Path(str(path).rstrip("/*")).name.split(".")[0] or format_)
 
 
 class FeatureView:

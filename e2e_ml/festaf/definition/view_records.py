@@ -6,16 +6,17 @@ Records are made with the time of the epoch; `planning` puts in when each was fi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal as OneOf
 
 from e2e_ml.festaf import model
 from e2e_ml.festaf.definition.class_body import ClassBody
-from e2e_ml.festaf.definition.classes import FeatureView, OnDemandView, Source, Task
+from e2e_ml.festaf.definition.classes import FeatureView, OnDemandView, Task
 from e2e_ml.festaf.definition.columns import Column, Deprecated, Describe, Named, RenamedFrom, Tag, full_name, origin_of
 from e2e_ml.festaf.definition.places import DefinitionError
 from e2e_ml.festaf.definition.reading import Definition, claim, definition_of, leaves
+from e2e_ml.festaf.definition.sources import Source
 from e2e_ml.festaf.expression import Window, columns, is_row_level, to_json, walk
 from e2e_ml.festaf.expression.printing import to_python
 
@@ -63,7 +64,7 @@ def view_record(view: type[FeatureView]) -> model.FeatureView:
         description=body.description,
         purpose=body.text("purpose"),
         owner=body.owner(),
-        source=model.Source(name=source.name, format=source.format, uri=source.uri, timezone=source.timezone),
+        source=model.Source(**asdict(source)),
         entities=tuple(
             model.Key(name=name, dtype=members[name].dtype, description=_description(read[name])) for name in entities
         ),

@@ -335,3 +335,49 @@ def test_what_a_server_should_not_answer(web: Any, tmp_path: Path, monkeypatch: 
     assert read(view("http", f"{address}/empty.json", {"real": "float64"}), tmp_path) == []
     with pytest.raises(FeatureStoreError, match="could not be fetched"):
         read(view("http", "http://127.0.0.1:1/a.json"), tmp_path)
+
+
+# --- definitions -------------------------------------------------------------------------------------------------
+
+
+def test_a_definition_says_where_rows_come_from() -> None:
+    from e2e_ml import festaf as fs
+
+    made = {
+        fs.sql("warehouse", "public.weather"): ("sql", "public.weather", "weather", "warehouse"),
+        fs.sql("warehouse", "SELECT 1"): ("sql", "SELECT 1", "warehouse", "warehouse"),
+        fs.http("https://example.com/a/weather.json"): ("http", "https://example.com/a/weather.json", "weather", None),
+        fs.http("https://example.com", connection="api"): ("http", "https://example.com", "example.com", "api"),
+        fs.push(): ("push", "", "push", None),
+        fs.redis_stream("events", "weather"): ("push", "weather", "weather", "events"),
+    }
+    for source, wanted in made.items():
+        assert (source.format, source.uri, source.name, source.connection) == wanted
+
+    class Things(fs.FeatureView):
+        source = fs.sql("warehouse", "public.weather", timezone="America/New_York")
+        id = fs.Entity(fs.Int64())
+        temp = fs.Float64()
+
+    assert Things.__record__.source == Source(
+        name="weather", format="sql", uri="public.weather", timezone="America/New_York", connection="warehouse"
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda fs: fs.sql("postgresql://u:hush@h/d", "t"), "a connection is a name in festaf.yaml"),
+        (lambda fs: fs.sql("warehouse", " "), "needs a table or a query"),
+        (lambda fs: fs.http("example.com/a"), "needs an address"),
+        (lambda fs: fs.http("https://u:hush@example.com/a"), "must not carry a user or password"),
+        (lambda fs: fs.redis_stream("events", ""), "a stream has a name"),
+        (lambda fs: fs.push(timezone="Mars"), "no time zone 'Mars'"),
+    ],
+)
+def test_a_wrong_source_is_refused_at_definition(make: Any, said: str) -> None:
+    from e2e_ml import festaf as fs
+
+    with pytest.raises(FeatureStoreError, match=said) as error:
+        make(fs)
+    assert "hush" not in str(error.value)
