@@ -3,44 +3,27 @@
 Airflow asks its policies when it has read a DAG. Where a view of this Airflow's project says that a task of the DAG
 makes it, a task is added behind that one: it reads the view's source and brings the rows into the stores. It has a log,
 a state and retries of its own, so that the task before it stays as it was.
-
-The entry point `airflow.policy` of e2e-ml names this module. It does nothing but where FESTAF_PROJECT names projects,
-folders parted by ":" as in a PATH.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow.policies import hookimpl
+from airflow.sdk import DAG, task
 
-from e2e_ml.festaf.errors import FeatureStoreError
-
-if TYPE_CHECKING:
-    from airflow.sdk import DAG
-
-    from e2e_ml.festaf.model import FeatureView, Registry
+from e2e_ml.festaf import registry as registries
+from e2e_ml.festaf.airflow.assets import asset_of
+from e2e_ml.festaf.airflow.produced import load_view
+from e2e_ml.festaf.model import FeatureView, Registry
 
 _LOG = logging.getLogger(__name__)
 
 
-@hookimpl
-def dag_policy(dag: DAG) -> None:
-    """Add to the DAG what makes the views that name it. A registry that cannot be read leaves the DAG as it is."""
-    for project in filter(None, os.environ.get("FESTAF_PROJECT", "").split(os.pathsep)):
-        try:
-            _add_views(dag, Path(project).resolve())
-        except (FeatureStoreError, OSError) as error:
-            _LOG.error("%s stays without the views that it makes: %s", dag.dag_id, error)
-
-
-def _add_views(dag: DAG, project: Path) -> None:
-    from e2e_ml.festaf import registry as registries
-
+def add_views(dag: DAG, project: Path) -> None:
+    """Add a task for each view of the project that the DAG makes. Raises RegistryError."""
     if not registries.path_of(project).exists():
         return
     registry = registries.read(project)
@@ -50,11 +33,6 @@ def _add_views(dag: DAG, project: Path) -> None:
 
 
 def _add_view(dag: DAG, project: Path, registry: Registry, view: FeatureView, task_id: str) -> None:
-    from airflow.sdk import task
-
-    from e2e_ml.festaf.airflow.assets import asset_of
-    from e2e_ml.festaf.airflow.produces import load_view
-
     if task_id not in dag.task_dict:
         _LOG.error("%s is produced by %s of %s, which has no such task.", view.name, task_id, dag.dag_id)
         return
