@@ -31,6 +31,7 @@ VERBS = {
     "online": Verb("e2e_ml.festaf.data_commands", "online", "Look the newest values up."),
     "predict": Verb("e2e_ml.festaf.data_commands", "predict", "Ask a model in MLflow by entity keys alone."),
     "import-feast": Verb("e2e_ml.festaf.feast.commands", "import_feast", "Turn a Feast repository into definitions."),
+    "wishes": Verb("e2e_ml.festaf.wish_commands", "wishes", "List the features that people wished for, and answer."),
     "serve": Verb("e2e_ml.festaf.server.commands", "serve", "Serve the catalog and the API."),
 }
 

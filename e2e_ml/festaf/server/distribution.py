@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from e2e_ml.festaf.expression.operations import INTEGERS
+from e2e_ml.festaf.dtypes import INTEGERS
+from e2e_ml.festaf.freshness import brief
 from e2e_ml.festaf.rows.profile import Bin, FeatureProfile
 from e2e_ml.festaf.server.presenting import number, percent, plural
 
@@ -31,6 +32,9 @@ class Distribution:
     figures: tuple[tuple[str, str], ...]
     summary: str  # in one line, for a pointer
     outliers: str = ""  # the values that the bars leave out, in words
+    measure: str = ""  # what the bars count by, where that is not the value itself: "length"
+    sampled: str = ""  # of how many rows it is, where not of all
+    fields: tuple[tuple[str, str, Distribution], ...] = ()  # of a struct: name, type and distribution
 
 
 def distributions(profiles: Sequence[FeatureProfile]) -> dict[str, Distribution]:
@@ -38,32 +42,53 @@ def distributions(profiles: Sequence[FeatureProfile]) -> dict[str, Distribution]
     return {p.feature: distribution(p) for p in profiles if p.count}
 
 
+_MEASURES = {"seconds": "seconds", "length": "length of the list", "norm": "length of the vector"}
+
+
 def distribution(profile: FeatureProfile) -> Distribution:
     missing_share = profile.missing / profile.count if profile.count else 0.0
     figures = _figures(profile, missing_share)
     summary = ", ".join(f"{label.lower()} {value}" for label, value in figures)
-    if profile.top:
-        levels = tuple(
-            Level("other values" if v.value is None else number(v.value), v.count, v.count / profile.count)
-            for v in profile.top
-        )
-        counts = tuple(v.count for v in profile.top)
+    total = profile.sampled or profile.count
+    levels = tuple(
+        Level("other values" if v.value is None else number(v.value), v.count, v.count / total) for v in profile.top
+    )
+    if profile.histogram:
+        counts, titles, low, high = _bars(profile, total)
+        outliers = _outliers(profile, low, high)
+        summary = f"{summary}; not drawn: {outliers}" if outliers else summary
+    else:
+        counts = tuple(level.count for level in levels)
         titles = tuple(f"{level.label}: {plural(level.count, 'row')} ({percent(level.share)})" for level in levels)
-        return Distribution(missing_share, counts, titles, "", "", levels, figures, summary)
+        low = high = outliers = ""
+    return Distribution(
+        missing_share,
+        counts,
+        titles,
+        low,
+        high,
+        levels,
+        figures,
+        summary,
+        outliers,
+        _MEASURES.get(profile.measured or "", ""),
+        f"{number(profile.sampled)} of {number(profile.count)} rows" if profile.sampled else "",
+        tuple((field.feature.rpartition(".")[2], field.dtype, distribution(field)) for field in profile.fields),
+    )
+
+
+def _bars(profile: FeatureProfile, total: int) -> tuple[tuple[int, ...], tuple[str, ...], str, str]:
+    """The counts of the histogram, the words for each bar, and the ends of the axis."""
     whole = profile.dtype in INTEGERS
     titles = tuple(
-        f"{_span(b, whole=whole)}: {plural(b.count, 'row')} ({percent(b.count / profile.count)})"
-        for b in profile.histogram
+        f"{_span(b, whole=whole)}: {plural(b.count, 'row')} ({percent(b.count / total)})" for b in profile.histogram
     )
-    counts = tuple(b.count for b in profile.histogram)
     low, high = _end(profile.min), _end(profile.max)
     if profile.below:
         low = number(profile.histogram[0].low)
     if profile.above:
         high = number(_greatest(profile.histogram[-1], whole=whole))
-    outliers = _outliers(profile, low, high)
-    summary = f"{summary}; not drawn: {outliers}" if outliers else summary
-    return Distribution(missing_share, counts, titles, low, high, (), figures, summary, outliers)
+    return tuple(b.count for b in profile.histogram), titles, low, high
 
 
 def _span(values: Bin, *, whole: bool) -> str:
@@ -93,18 +118,28 @@ def _figures(profile: FeatureProfile, missing_share: float) -> tuple[tuple[str, 
     if profile.not_finite:
         found.append(("Not finite", number(profile.not_finite)))
     found.append(("Distinct", number(profile.distinct)))
+    if profile.dtype == "bool":
+        return (*found, ("True", percent(profile.mean)))
     if profile.mean is not None:
-        found += [
-            ("Least", number(profile.min)),
-            ("Median", number(profile.median)),
-            ("Mean", number(profile.mean)),
-            ("Most", number(profile.max)),
+        seconds = profile.measured == "seconds"
+        said = [
+            ("Least", profile.min),
+            ("Median", profile.median),
+            ("Mean", profile.mean),
+            ("Most", profile.max),
+            ("Std. deviation", profile.std),
+            ("5 % under", profile.quantiles.get("0.05")),
+            ("95 % under", profile.quantiles.get("0.95")),
         ]
-        if profile.std is not None:
-            found.append(("Std. deviation", number(profile.std)))
+        found += [(label, _figure(value, seconds=seconds)) for label, value in said if value is not None]
     elif profile.min is not None:
         found += [("First", _end(profile.min)), ("Last", _end(profile.max))]
     return tuple(found)
+
+
+def _figure(value: float | int | str, *, seconds: bool) -> str:
+    """A number; a duration, that is counted in seconds, in words."""
+    return brief(timedelta(seconds=value)) if seconds and isinstance(value, int | float) else number(value)
 
 
 def _end(value: float | int | str | None) -> str:

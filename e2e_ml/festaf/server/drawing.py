@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, cast
 
 from markupsafe import Markup
@@ -20,6 +21,7 @@ from e2e_ml.festaf.server.facts import window_words
 _CHARACTER, _BOLD_CHARACTER, _PADDING = 7.4, 8.4, 10
 _BOX, _ROW, _GAP = 26, 38, 28
 _LONGEST = 24  # characters of a label
+_FEW = 16  # runs that a trend has room for at least, so that two of them are no walls
 _FITS = 480  # a drawing up to this wide shrinks into a narrow pane and stays readable; a wider one scrolls
 
 _WORDS = {"and": "and", "or": "or", "not": "not", "neg": "negative", "mul": "×", "sub": "−", "div": "÷",
@@ -179,13 +181,41 @@ def _spoken(box: Box) -> str:
 
 def histogram(counts: Sequence[int], titles: Sequence[str], height: int = 96) -> Markup:
     """Bars side by side, as wide as their place: `counts` and, for each, the words that a pointer shows."""
-    style = "histogram" if height > 64 else "strip" if height > 24 else "strip low"
-    return _bars(counts, titles, style, 100 * max(len(counts), 1), height, gap=8)
+    return _bars(counts, titles, "histogram", 100 * max(len(counts), 1), height, gap=8)
 
 
 def sparkline(counts: Sequence[int], title: str) -> Markup:
     """The same bars, small enough for a line of a table; few of them stay slim."""
     return _bars(counts, [title] * len(counts), "spark", 6 * max(len(counts), 1), 20, gap=1, slots=16)
+
+
+def trend(values: Sequence[float | None], titles: Sequence[str], *, is_line: bool) -> Markup:
+    """A number over the last runs: bars from nothing up, slim where they are few; or a line from run to run."""
+    if not is_line:
+        counts = [value or 0 for value in values]
+        return _bars(counts, titles, "strip", 100 * max(len(counts), 1), 32, gap=16, slots=_FEW)
+    known = [value for value in values if value is not None]
+    low, high = min(known), max(known)
+    reach = high - low or 1
+    step, width = 100, 100 * max(len(values), _FEW)
+    # Never on the very edge, where half of a line would be cut off; a value that stays lies in the middle.
+    heights = [None if v is None else 28 - 24 * ((v - low) / reach if high > low else 0.5) for v in values]
+    lines = Markup("").join(
+        Markup('<line class="stroke" x1="{:.1f}" y1="{:.2f}" x2="{:.1f}" y2="{:.2f}"/>').format(
+            (i + 0.5) * step, y, (i + 1.5) * step, after
+        )
+        for i, (y, after) in enumerate(pairwise(heights))
+        if y is not None and after is not None
+    )
+    slots = Markup("").join(
+        Markup('<g><title>{}</title><rect class="slot" x="{:.1f}" y="0" width="{}" height="32"/></g>').format(
+            title, i * step, step
+        )
+        for i, title in enumerate(titles)
+    )
+    return Markup(
+        '<svg class="strip" viewBox="0 0 {} 32" preserveAspectRatio="none" aria-hidden="true">{}{}</svg>'
+    ).format(width, lines, slots)
 
 
 def level(share: float, title: str) -> Markup:
@@ -197,7 +227,7 @@ def level(share: float, title: str) -> Markup:
 
 
 def _bars(
-    counts: Sequence[int], titles: Sequence[str], style: str, width: int, height: int, gap: float, slots: int = 1
+    counts: Sequence[float], titles: Sequence[str], style: str, width: int, height: int, gap: float, slots: int = 1
 ) -> Markup:
     tallest = max(counts, default=0) or 1
     step = width / max(len(counts), 1)

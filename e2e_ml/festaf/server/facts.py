@@ -9,14 +9,15 @@ from typing import Any, cast
 
 from e2e_ml import refs
 from e2e_ml.festaf.freshness import Freshness, brief
-from e2e_ml.festaf.model import Feature, FeatureService, FeatureView, OnDemandView, View
+from e2e_ml.festaf.model import Feature, FeatureService, FeatureView, IntervalStats, OnDemandView, View
 from e2e_ml.festaf.registry.search import Hit
 from e2e_ml.festaf.rows.offline import WrittenInterval
+from e2e_ml.festaf.rows.profile import Correlation
 from e2e_ml.festaf.rows.validation import Violation
 from e2e_ml.festaf.server.catalog import Catalog, path_of, shown
 from e2e_ml.festaf.server.presenting import bounds, exact, interval, number, plural, rule
 
-STRIP = 60  # of the newest intervals, as bars
+STRIP = 60  # of the newest runs, in a trend
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +55,34 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
-class Strip:
-    """One number of each of the newest intervals, as bars."""
+class Trend:
+    """One number of each of the newest runs, oldest first: bars from nothing up, or a line between values."""
 
     label: str
     newest: str  # the last one, in words
-    height: int
-    counts: tuple[int, ...]
+    values: tuple[float | None, ...]
     titles: tuple[str, ...]
+    is_line: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """How two features go together: Pearson's coefficient."""
+
+    name: str
+    path: str
+    other: str
+    other_path: str
+    coefficient: float
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """The correlations of a view: each cell is a coefficient, None where there is none."""
+
+    names: tuple[str, ...]
+    rows: tuple[tuple[float | None, ...], ...]
+    of: str  # the rows that it was taken of, in words
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,30 +240,83 @@ def timed(intervals: Sequence[WrittenInterval]) -> list[WrittenInterval]:
     return [each for each in intervals if each.start is not None and each.end is not None]
 
 
-def trend(intervals: Sequence[WrittenInterval], feature: str | None = None) -> list[Strip]:
-    """What the newest runs wrote, a strip for each number, oldest first: rows, and rows that break a rule.
-
-    Of one feature, where `feature` is given: its broken rules alone. Nothing for fewer than two intervals.
-    """
-    newest = timed(intervals)[-STRIP:]
+def view_trends(points: Sequence[IntervalStats]) -> list[Trend]:
+    """How a view fared over its newest runs: rows, rows that break a rule, missing values. Nothing for fewer than two
+    runs; a number that is always nothing is left out, but for the rows."""
+    newest = points[-STRIP:]
     if len(newest) < 2:
         return []
-    strips: list[Strip] = []
-    if feature is None:
-        strips.append(_strip("Rows", newest, [each.rows for each in newest], "row", 40))
-    broken = [sum(v.count for v in each.broken if feature in (None, v.feature)) for each in newest]
+    broken = [sum(check.broken for check in point.checks) for point in newest]
+    missing = [sum(feature.missing for feature in point.features) for point in newest]
+    trends = [_trend("Rows", newest, [point.rows for point in newest], "row")]
     if any(broken):
-        strips.append(_strip("Breaking a rule", newest, broken, "row", 24))
-    return strips
+        trends.append(_trend("Rows that break a rule", newest, broken, "row"))
+    if any(missing):
+        trends.append(_trend("Missing values", newest, missing, "value"))
+    return trends
 
 
-def _strip(label: str, intervals: Sequence[WrittenInterval], counts: Sequence[int], unit: str, height: int) -> Strip:
+def feature_trends(points: Sequence[IntervalStats], feature: str) -> list[Trend]:
+    """How one feature fared over the newest runs: its mean, missing values, rows that break one of its rules."""
+    newest = points[-STRIP:]
+    if len(newest) < 2:
+        return []
+    found = [next((f for f in point.features if f.feature == feature), None) for point in newest]
+    means = [each.mean if each else None for each in found]
+    missing = [each.missing if each else None for each in found]
+    broken = [sum(c.broken for c in point.checks if c.feature == feature) for point in newest]
+    trends: list[Trend] = []
+    if sum(mean is not None for mean in means) > 1:
+        trends.append(_trend("Mean", newest, means, ""))
+    if any(missing):
+        trends.append(_trend("Missing", newest, missing, "row"))
+    if any(broken):
+        trends.append(_trend("Breaks a rule", newest, broken, "row"))
+    return trends
+
+
+def _trend(label: str, points: Sequence[IntervalStats], values: Sequence[float | None], unit: str) -> Trend:
+    def words(value: float | None) -> str:
+        return number(value) if value is None or not unit else plural(int(value), unit)
+
     titles = [
-        f"{interval(each.start, each.end).striptags()}: {plural(count, unit)}, written {exact(each.written_at)}"
-        for each, count in zip(intervals, counts, strict=True)
-        if each.start is not None and each.end is not None
+        f"{interval(point.start, point.end).striptags()}: {words(value)}, written {exact(point.written_at)}"
+        for point, value in zip(points, values, strict=True)
     ]
-    return Strip(label, number(counts[-1]), height, tuple(counts), tuple(titles))
+    return Trend(label, number(values[-1]), tuple(values), tuple(titles), is_line=not unit)
+
+
+MATRIX = 10  # features of a view whose correlations are a table; of more, the strongest are a list
+PAIRS = 12
+
+
+def matrix(found: Correlation) -> Matrix | None:
+    """The correlations as a table; None where there are too few features for one, or too many to read it."""
+    if not 2 <= len(found.features) <= MATRIX:
+        return None
+    return Matrix(found.features, found.matrix, _rows_of(found))
+
+
+def strongest(project: str, view: View, found: Correlation, feature: str | None = None) -> list[Together]:
+    """The pairs that go together most, strongest first; those of one feature, where given."""
+    pairs = [
+        (names, found.matrix[i][j])
+        for i, a in enumerate(found.features)
+        for j, b in enumerate(found.features[:i])
+        if feature in (None, a, b)
+        for names in [(b, a) if feature != a else (a, b)]
+    ]
+    known = [(names, value) for names, value in pairs if value is not None and abs(value) >= 0.005]
+    known.sort(key=lambda pair: -abs(pair[1]))
+
+    def path(name: str) -> str:
+        return path_of(refs.feature(project, view.name, name))
+
+    return [Together(a, path(a), b, path(b), value) for (a, b), value in known[:PAIRS]]
+
+
+def _rows_of(found: Correlation) -> str:
+    return f"a sample of {plural(found.rows, 'row')}" if found.sampled else plural(found.rows, "row")
 
 
 def hit_row(hit: Hit) -> HitRow:

@@ -17,18 +17,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import polars as pl
-from deltalake.exceptions import DeltaError
 from fastapi import Request
 
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.freshness import Freshness, FreshnessState, freshness
-from e2e_ml.festaf.model import Explanation, FeatureView, Registry, ViewStats
+from e2e_ml.festaf.model import Explanation, FeatureView, IntervalStats, Registry, ViewStats
 from e2e_ml.festaf.registry import path_of
 from e2e_ml.festaf.registry.explaining import explain
 from e2e_ml.festaf.rows import pipeline
 from e2e_ml.festaf.rows.offline import WrittenInterval
-from e2e_ml.festaf.rows.profile import FeatureProfile, profile
+from e2e_ml.festaf.rows.profile import Correlation, FeatureProfile, correlation, profile
 from e2e_ml.festaf.rows.sources import location
 from e2e_ml.festaf.rows.validation import Violation, violations
 from e2e_ml.festaf.server.catalog import Catalog
@@ -36,8 +34,6 @@ from e2e_ml.festaf.store import FeatureStore, OnlineFeatures
 from e2e_ml.festaf.wishes import Wish, Wishes, suggestion
 
 _LOG = logging.getLogger(__name__)
-# What reading a table can end in when its files and its definition disagree, or the disk does.
-_UNREADABLE = (FeatureStoreError, pl.exceptions.PolarsError, DeltaError, OSError)
 
 PATIENCE = 1.5  # seconds that a page waits for numbers about rows; later it is drawn without them
 
@@ -80,7 +76,9 @@ class Live:
     def state(self) -> str:
         """A text that changes with every apply, write and wish: what a page compares to know that it is old."""
         catalog = self.catalog
-        logs = self._kept.get("logs", "", catalog, lambda: [os.fspath(self._log(name)) for name in catalog.views])
+        logs = self._kept.get(
+            "logs", "", catalog, lambda: [os.fspath(self._log(view)) for view in catalog.views.values()]
+        )
         seen = [_file_version(self._registry_file), _file_version(self.wishes.path), *map(_changed, logs)]
         return f'"{hashlib.sha256(repr(seen).encode()).hexdigest()[:32]}"'
 
@@ -121,6 +119,16 @@ class Live:
             "violations", view, lambda: _or_sentence(view, lambda: violations(view, self._offline.scan(view)))
         )
 
+    def correlation(self, view: FeatureView) -> Correlation | str:
+        """How the view's numbers go together, or the sentence why the rows cannot be read."""
+        return self._of(
+            "correlation", view, lambda: _or_sentence(view, lambda: correlation(view, self._offline.scan(view)))
+        )
+
+    def trend(self, view: FeatureView) -> tuple[IntervalStats, ...]:
+        """How rules and features fared, run by run, oldest first."""
+        return self._of("trend", view, lambda: self._offline.trend(view))
+
     def soon(self, question: Callable[[FeatureView], T], view: FeatureView) -> T | None:
         """`live.profile` or `live.broken` of a view, None where that takes longer than a page can wait.
 
@@ -156,7 +164,7 @@ class Live:
                     .collect()
                     .to_dicts()
                 )
-            except _UNREADABLE:
+            except Exception:  # they only help to fill a form in
                 return []
 
         return self._of("examples", view, read)
@@ -198,11 +206,11 @@ class Live:
         return self._last
 
     def _of(self, kind: str, view: FeatureView, compute: Callable[[], T]) -> T:
-        version = (view.version, view.changed_at, _changed(os.fspath(self._log(view.name))))
+        version = (view.version, view.changed_at, _changed(os.fspath(self._log(view))))
         return self._kept.get(kind, view.name, version, compute)
 
-    def _log(self, view: str) -> Path:
-        return self._offline.path(view) / "_delta_log"
+    def _log(self, view: FeatureView) -> Path:
+        return self._offline.path(view.table) / "_delta_log"
 
 
 @lru_cache(maxsize=8192)
@@ -241,7 +249,7 @@ def live_of(request: Request) -> Live:
 def _or_sentence(view: FeatureView, compute: Callable[[], T]) -> T | str:
     try:
         return compute()
-    except _UNREADABLE as error:
+    except Exception as error:  # whatever files of many years hold: the page shows all the rest
         _LOG.warning("The rows of %s cannot be read.", view.name, exc_info=True)
         if isinstance(error, FeatureStoreError):
             return str(error)

@@ -13,6 +13,7 @@ from e2e_ml.festaf.freshness import FreshnessState
 from e2e_ml.festaf.model import Feature, FeatureService, FeatureView, OnDemandView, View
 from e2e_ml.festaf.naming import dag_id
 from e2e_ml.festaf.registry.explaining import source_inputs
+from e2e_ml.festaf.rows.profile import Correlation
 from e2e_ml.festaf.server import asking, changes, drawing, facts
 from e2e_ml.festaf.server.catalog import Catalog, page, path_of, shown
 from e2e_ml.festaf.server.distribution import Distribution, distributions
@@ -129,7 +130,8 @@ def feature(request: Request, name: str, feature_name: str) -> Response:
         **_about_view(live, catalog, view),
         inputs=source_inputs(view, record.name),
         interval=next(iter(reversed(facts.timed(intervals))), None),
-        trend=facts.trend(intervals, record.name),
+        trend=facts.feature_trends(live.trend(view), record.name),
+        together=_together(live, catalog, view, record.name),
         chart=charts.get(record.name),
         failure=failure,
         counting=failure == COUNTING,
@@ -181,7 +183,9 @@ def view(request: Request, name: str) -> Response:
         counting=failure == COUNTING,
         runs=[(each, _run_link(live, catalog, found, each.dag_run_id)) for each in intervals[: -RECENT - 1 : -1]],
         run_count=len(intervals),
-        trend=facts.trend(intervals),
+        trend=facts.view_trends(live.trend(found)),
+        matrix=_matrix(live, found),
+        together=_together(live, catalog, found),
         constraints=checks[:RULES],
         rule_count=len(checks),
         broken_count=sum(bool(check.broken) for check in checks),
@@ -348,6 +352,22 @@ def _charts(live: Live, view: FeatureView) -> tuple[dict[str, Distribution], str
     if profile is None:
         return {}, COUNTING
     return ({}, profile) if isinstance(profile, str) else (distributions(profile), "")
+
+
+def _matrix(live: Live, view: FeatureView) -> facts.Matrix | None:
+    found = _correlation(live, view)
+    return facts.matrix(found) if found else None
+
+
+def _together(live: Live, catalog: Catalog, view: FeatureView, feature: str | None = None) -> list[facts.Together]:
+    found = _correlation(live, view)
+    return facts.strongest(catalog.project, view, found, feature) if found else []
+
+
+def _correlation(live: Live, view: FeatureView) -> Correlation | None:
+    """None where there are no rows, where they cannot be read, and while it is still being computed."""
+    found = live.soon(live.correlation, view) if live.stats(view).rows else None
+    return None if isinstance(found, str) else found
 
 
 def _checks(live: Live, catalog: Catalog, view: FeatureView) -> list[facts.Check]:

@@ -143,29 +143,30 @@ def bounds(low: object, high: object) -> str:
 
 def rule(constraint: Constraint) -> str:
     """A constraint as a sentence about a value: "is at least −40"."""
+    value: Any = constraint.value
     match constraint.rule:
         case "required":
             return "is never missing"
         case "lower_bound":
-            return f"is at least {number(constraint.value)}"
+            return f"is at least {number(value)}"
         case "upper_bound":
-            return f"is at most {number(constraint.value)}"
-        case "accepted_values":
-            values: list[Any] = list(constraint.value or [])
-            shown = ", ".join(str(value) for value in values[:8])
-            return f"is one of {shown}" + (f" and {len(values) - 8} more" if len(values) > 8 else "")
+            return f"is at most {number(value)}"
         case "above":
-            return f"is above {number(constraint.value)}"
+            return f"is more than {number(value)}"
         case "below":
-            return f"is below {number(constraint.value)}"
+            return f"is less than {number(value)}"
+        case "accepted_values":
+            values: list[Any] = list(value or [])
+            shown = ", ".join(str(each) for each in values[:8])
+            return f"is one of {shown}" + (f" and {len(values) - 8} more" if len(values) > 8 else "")
         case "min_length":
-            return f"is at least {number(constraint.value)} long"
+            return f"is at least {number(value)} long"
         case "max_length":
-            return f"is at most {number(constraint.value)} long"
+            return f"is at most {number(value)} long"
         case "matches":
-            return f"matches {constraint.value}"
+            return f"matches {value}"
         case "unique":
-            return "is unique"
+            return "is never there twice"
 
 
 def mark(verdict: Freshness) -> str:
@@ -177,6 +178,20 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def strength(coefficient: float | None) -> str:
+    """The class of a cell: how strong a correlation is, in five steps, and which way it goes."""
+    if coefficient is None:
+        return "none"
+    return f"{'plus' if coefficient >= 0 else 'minus'}-{min(int(abs(coefficient) * 5), 4)}"
+
+
+def coefficient(value: float | None) -> str:
+    """A correlation with its sign: "+0.42"."""
+    if value is None:
+        return "–"
+    return "0.00" if abs(value) < 0.005 else f"{value:+.2f}".replace("-", "−")
+
+
 def clipped(text: str, most: int = 160) -> str:
     """The beginning of a long text."""
     return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
@@ -184,6 +199,8 @@ def clipped(text: str, most: int = 160) -> str:
 
 FILTERS: Mapping[str, Any] = {
     "clipped": clipped,
+    "coefficient": coefficient,
+    "strength": strength,
     "exact": exact,
     "interval": interval,
     "number": number,

@@ -67,6 +67,7 @@ def render(live: Live, template: str, status: int = 200, **values: Any) -> HTMLR
         draw_histogram=drawing.histogram,
         draw_sparkline=drawing.sparkline,
         draw_level=drawing.level,
+        draw_trend=drawing.trend,
         **values,
     )
     return HTMLResponse(text, status, headers={"cache-control": "no-cache"})
