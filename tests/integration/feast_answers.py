@@ -5,6 +5,9 @@ python feast_answers.py REPOSITORY ENTITIES.parquet ANSWER.parquet NAME...
 A name is a feature service or a feature, `view:feature`. The repository is applied first.
 """
 
+# Feast is not installed where this is checked.
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 import os

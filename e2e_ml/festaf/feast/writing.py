@@ -273,7 +273,9 @@ class _Writer:
         called = read.alias or f"{read.view}_by_{keys}"
         feast_name = f"{read.view} as {called} by {keys}"
         if feast_name not in self.classes and read.view in self.classes:
+            told = len(self.notes)
             self._view(original, feast_name, read.join_key_map, called)
+            del self.notes[told:]  # the same as of the view itself
         return self.classes.get(feast_name)
 
     # --- text -------------------------------------------------------------------------------------------------------
