@@ -16,7 +16,7 @@ from e2e_ml.festaf.model import Feature, Owner, Registry, View
 from e2e_ml.refs import Ref
 
 LIMIT = 20
-_ALIKE = 60  # names that share the most pairs of letters with a wanted one, and are compared letter by letter
+_ALIKE = 30  # names that share the most pairs of letters with a wanted one, and are compared letter by letter
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""The feature store beside Feast and the hand-written limit."""
