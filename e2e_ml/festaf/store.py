@@ -13,12 +13,14 @@ import polars as pl
 from e2e_ml.festaf import registry as registries
 from e2e_ml.festaf.contract import Contract
 from e2e_ml.festaf.errors import FeatureStoreError
-from e2e_ml.festaf.model import Explanation, FeatureView, IntervalStats, Registry, ViewStats
+from e2e_ml.festaf.model import Explanation, FeatureView, IntervalStats, Learned, Registry, ViewStats
 from e2e_ml.festaf.registry import asked as ask
-from e2e_ml.festaf.registry import explaining, planning
+from e2e_ml.festaf.registry import explaining, learning, planning
 from e2e_ml.festaf.registry.asked import Names
+from e2e_ml.festaf.registry.history import Entry, entries
 from e2e_ml.festaf.registry.planning import Definitions, Plan
 from e2e_ml.festaf.rows import engines, historical, pipeline, profile, validation
+from e2e_ml.festaf.rows.learning import learn
 from e2e_ml.festaf.rows.offline import WrittenInterval
 from e2e_ml.festaf.rows.on_demand import Computation, computation
 from e2e_ml.festaf.rows.online import OnlineStore
@@ -110,6 +112,33 @@ class FeatureStore:
         """Make a plan so. Raises RegistryChangedError when somebody applied something else in between."""
         return registries.apply(self.path, plan, by=by)
 
+    def history(self, name: str) -> tuple[Entry, ...]:
+        """What became of a view, a feature (`view.feature`) or a service over all applies, newest last: when, by whom,
+        from which commit, and its definitions before and after. Renames are followed."""
+        return entries(self.registry.history, name)
+
+    def learn(
+        self, what: Any, entities: Any, at: str = "event_timestamp", *, by: str | None = None
+    ) -> dict[str, Learned]:
+        """Learn the parameters of the scaled features among `what`, and write them into the registry.
+
+        what, entities, at: as in `historical`; the entities are those of the training set alone, else the test set
+        leaks. The features are then computed with these numbers, wherever they are read, until their definition
+        changes. Gives the parameters by full name; what they were already writes no new version. Raises
+        FeatureStoreError, and RegistryChangedError when somebody applied something meanwhile.
+        """
+        registry, moment = self.registry, datetime.now(UTC)
+        wanted = ask.find(registry, what)
+        scaled = learning.scaled_in(wanted)
+        plain = learning.unscaled_of(wanted)
+        columns = plain.columns("full")
+        on = engines.engine("polars")
+        rows = on.to_polars(self._joined(plain, columns, on.frame(entities), at, on, as_known=False))
+        found = {name: learn(name, scaling, rows[columns[name]], moment) for name, scaling in scaled.items()}
+        if changed := learning.differing(registry, found):
+            registries.learned(self.path, registry, changed, learning.changes(registry, changed), moment, by=by)
+        return found
+
     def explain(self, name: str) -> Explanation:
         """Who, what, when, how and why of a view, a feature (`view.feature`) or a service."""
         registry = self.registry
@@ -143,11 +172,7 @@ class FeatureStore:
         columns = wanted.columns(names)
         on = engines.engine(engine)
         frame = on.frame(entities)
-        offline = pipeline.offline_store(self.path)
-        joined = historical.join(frame, wanted.by_view(columns), offline, at, on, as_known=as_known)
-        made = self._computation(wanted, columns)
-        if made is not None:
-            joined = historical.select(made.add(joined, on), [*historical.names(frame), *columns.values()])
+        joined = self._joined(wanted, columns, frame, at, on, as_known=as_known)
         target = wanted.target and columns[f"{wanted.target[0].name}.{wanted.target[1].name}"]
         features = {f"{view.name}.{feature.name}" for view, feature in wanted.features}
         contract = Contract.of(
@@ -210,6 +235,17 @@ class FeatureStore:
         from e2e_ml.festaf import scoring
 
         return scoring.predict(self, model, keys, at, missing)
+
+    def _joined(
+        self, wanted: ask.Asked, columns: dict[str, str], frame: Any, at: str, on: engines.Engine, *, as_known: bool
+    ) -> Any:
+        """`frame` with what is asked of each of its rows, fetched and computed."""
+        offline = pipeline.offline_store(self.path)
+        joined = historical.join(frame, wanted.by_view(columns), offline, at, on, as_known=as_known)
+        made = self._computation(wanted, columns)
+        if made is None:
+            return joined
+        return historical.select(made.add(joined, on), [*historical.names(frame), *columns.values()])
 
     def _computation(self, wanted: ask.Asked, columns: dict[str, str]) -> Computation | None:
         """What of an answer no store holds. `columns` are those that the answer shows."""

@@ -17,7 +17,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import orjson
 from pydantic import ValidationError
@@ -36,6 +36,7 @@ _RESTORE = (
     "Restore it from version control; without a copy, move it away and `e2e-ml festaf apply` makes a new one of the "
     "definitions."
 )
+V = TypeVar("V", model.FeatureView, model.OnDemandView)
 _FRESH = 100_000_000  # nanoseconds; younger than this, a file may change again without a change of its time
 _KEPT = 16  # files
 
@@ -192,14 +193,21 @@ def learned(
 
 
 def _with_learned(registry: model.Registry, parameters: dict[str, model.Learned]) -> model.Registry:
-    views: list[model.FeatureView] = []
-    for view in registry.views:
-        mine = {
-            f.name: parameters[f"{view.name}.{f.name}"] for f in view.features if f"{view.name}.{f.name}" in parameters
+    return registry.model_copy(
+        update={
+            "views": tuple(_learned_view(view, parameters) for view in registry.views),
+            "on_demand": tuple(_learned_view(view, parameters) for view in registry.on_demand),
         }
-        features = tuple(f.model_copy(update={"learned": mine[f.name]}) if f.name in mine else f for f in view.features)
-        views.append(view.model_copy(update={"features": features}) if mine else view)
-    return registry.model_copy(update={"views": tuple(views)})
+    )
+
+
+def _learned_view(view: V, parameters: dict[str, model.Learned]) -> V:
+    found = [parameters.get(f"{view.name}.{f.name}") for f in view.features]
+    features = tuple(
+        f.model_copy(update={"learned": learned}) if learned else f
+        for f, learned in zip(view.features, found, strict=True)
+    )
+    return view.model_copy(update={"features": features}) if any(found) else view
 
 
 def _write_version(

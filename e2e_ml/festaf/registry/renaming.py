@@ -69,7 +69,7 @@ def _pairs(
     defined, applied = {r.name for r in given}, set(known)
     pairs: dict[str, str] = {}
     for record in given:
-        if record.renamed_from is None:
+        if record.renamed_from is None or record.name in applied:
             continue
         old = record.renamed_from if isinstance(record, model.Feature) else snake_case(record.renamed_from)
         if old in defined:
@@ -78,7 +78,7 @@ def _pairs(
             )
         if old in pairs:
             raise DefinitionError(f"{owner}{record.name} and {owner}{pairs[old]} are both renamed from {old}.")
-        if old in applied and record.name not in applied:
+        if old in applied:
             pairs[old] = record.name
     return pairs
 
@@ -87,11 +87,12 @@ def renamed(registry: model.Registry, renames: Renames) -> model.Registry:
     """The registry with the new names everywhere, and what is stored where it was."""
     if not renames:
         return registry
+    views = {view.name: view for view in (_feature_view(view, renames) for view in registry.views)}
     return registry.model_copy(
         update={
-            "views": tuple(_feature_view(view, renames) for view in registry.views),
+            "views": tuple(views.values()),
             "on_demand": tuple(_view(view, renames) for view in registry.on_demand),
-            "services": tuple(_service(service, renames) for service in registry.services),
+            "services": tuple(_service(service, renames, views) for service in registry.services),
         }
     )
 
@@ -153,11 +154,15 @@ def _tree(node: Any, names: Mapping[str, str]) -> Any:
     return {**data, **by, "args": _tree(data["args"], names)}
 
 
-def _service(service: model.FeatureService, renames: Renames) -> model.FeatureService:
+def _service(
+    service: model.FeatureService, renames: Renames, views: Mapping[str, model.FeatureView]
+) -> model.FeatureService:
     target = service.target
     if target is not None:
         view, _, name = renames.full(f"{target.view}.{target.feature}").partition(".")
-        target = target.model_copy(update={"view": view, "feature": name})
+        feature = views[view].feature(name)
+        code = feature.code if feature.hidden and feature.code else target.code
+        target = target.model_copy(update={"view": view, "feature": name, "code": code})
     return service.model_copy(
         update={
             "name": renames.services.get(service.name, service.name),

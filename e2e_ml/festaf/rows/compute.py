@@ -5,7 +5,7 @@ Row-level expressions run by way of narwhals, windows on the engine's own kernel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import narwhals as nw
 import polars as pl
 
+from e2e_ml.festaf.dtypes import DataType
 from e2e_ml.festaf.expression import ExpressionError, columns, from_json, is_row_level
 from e2e_ml.festaf.expression.compile_narwhals import to_narwhals
 from e2e_ml.festaf.expression.functions import load
@@ -28,6 +29,10 @@ Function = Callable[[pl.DataFrame], object]  # of the project's own code; what i
 class Kernels(Protocol):
     """What an engine does in a way of its own. Frames keep their rows, their order and their other columns."""
 
+    def add_expression(self, rows: Any, step: RowStep, types: Mapping[str, DataType]) -> Any:
+        """`rows` with the step's column, computed over columns of these types."""
+        ...
+
     def add_windows(self, rows: Any, windows: Sequence[Window], order: Order) -> Any:
         """`rows` with the windows' columns; what they are is said in `windows`."""
         ...
@@ -37,7 +42,14 @@ class Kernels(Protocol):
         ...
 
 
-class OnPolars:
+class ByNarwhals:
+    """Row-level expressions where narwhals compiles them for the whole frame."""
+
+    def add_expression(self, rows: Any, step: RowStep, types: Mapping[str, DataType]) -> Any:
+        return nw.from_native(rows).with_columns(to_narwhals(step.expression, types).alias(step.name)).to_native()
+
+
+class OnPolars(ByNarwhals):
     def add_windows(self, rows: pl.LazyFrame, windows: Sequence[Window], order: Order) -> pl.LazyFrame:
         return add_windows(rows, windows, order)
 
@@ -76,6 +88,11 @@ def stored_schema(view: FeatureView) -> dict[str, pl.DataType]:
     times = {name: TIMESTAMP for name in (view.event_time, view.created_time) if name}
     keys = {key.name: polars_type(key.dtype) for key in view.entities}
     return {**keys, **times, **{f.name: polars_type(f.dtype) for f in stored_features(view)}}
+
+
+def stored_columns(view: FeatureView) -> dict[str, str]:
+    """What the table calls each column of `stored_schema`: a feature that was renamed keeps its column."""
+    return {name: view.feature(name).column if view.has(name) else name for name in stored_schema(view)}
 
 
 def lookback(view: FeatureView) -> timedelta | None:
@@ -148,8 +165,7 @@ def apply_steps(
             rows = flushed(rows)
         match step:
             case RowStep():
-                expression = to_narwhals(step.expression, types).alias(step.name)
-                rows = nw.from_native(rows).with_columns(expression).to_native()
+                rows = kernels.add_expression(rows, step, types)
             case WindowStep():
                 together.append(window_of(view, step, types[step.input]))
             case PythonStep():

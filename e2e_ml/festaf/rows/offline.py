@@ -12,8 +12,9 @@ import fcntl
 import json
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -23,12 +24,14 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.model import FeatureView, IntervalStats, ViewStats
-from e2e_ml.festaf.rows.compute import stored_schema
+from e2e_ml.festaf.rows.compute import stored_columns, stored_schema
 from e2e_ml.festaf.rows.measures import interval_stats
+from e2e_ml.festaf.rows.polars_types import delta_type
 from e2e_ml.festaf.rows.validation import Checked
 from e2e_ml.festaf.rows.validation import Violation as Violation  # a part of the ledger's entries
 
 _LEDGER = "festaf.interval"  # the key of our entry in a commit's metadata
+_PUSH = "festaf.push"  # that of a push: rows of no interval, which the ledger does not list
 # The ledger lives in the log, so the log is kept; checkpoints keep reading it cheap.
 _CONFIGURATION = {"delta.logRetentionDuration": "interval 36500 days"}
 _COMPACT_ABOVE = 100  # files; small ones are then merged into few
@@ -42,6 +45,15 @@ class WrittenInterval(IntervalStats):
     """
 
     broken: tuple[Violation, ...] = ()  # the broken ones of `checks`, with examples
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFiles:
+    """Where a view's rows lie: Parquet files, in the order of storing, and what they call those of the view's columns
+    that some of them have. A renamed feature keeps its column."""
+
+    uris: tuple[str, ...]
+    columns: Mapping[str, str]
 
 
 class OfflineStore:
@@ -60,15 +72,34 @@ class OfflineStore:
         is null in them. A view that was never written has no rows.
         """
         schema = stored_schema(view)
-        table = self._table(view.name)
+        table = self._table(view.table)
         if table is None:
             return pl.LazyFrame(schema=schema)
         frame = pl.scan_delta(table)
         found = frame.collect_schema()
+        columns = stored_columns(view)
         return frame.select(
-            (pl.col(name).cast(dtype) if name in found else pl.lit(None, dtype)).alias(name)
+            (pl.col(columns[name]).cast(dtype) if columns[name] in found else pl.lit(None, dtype)).alias(name)
             for name, dtype in schema.items()
         )
+
+    def files(self, view: FeatureView) -> StoredFiles:
+        """The Parquet files that hold the view's rows as they are now, for engines that read them by themselves.
+
+        Raises FeatureStoreError for a table in which rows were deleted without rewriting their files, which only a
+        writer other than festaf does.
+        """
+        table = self._table(view.table)
+        if table is None:
+            return StoredFiles((), {})
+        if "deletionVectors" in (table.protocol().reader_features or []):
+            raise FeatureStoreError(
+                f"The files of {view.name} hold rows that were deleted since (deletion vectors). Purge them with the "
+                "writer that left them there, or ask the engine polars."
+            )
+        found = {field.name for field in table.schema().fields}
+        columns = {name: column for name, column in stored_columns(view).items() if column in found}
+        return StoredFiles(tuple(table.file_uris()), columns)
 
     def replace(
         self,
@@ -96,14 +127,14 @@ class OfflineStore:
             features=interval_stats(view, rows),
             broken=checked.broken if checked else (),
         )
-        rows = rows.select(pl.col(name).cast(dtype) for name, dtype in stored_schema(view).items())
-        with self._turn(view.name):
-            table = self._table(view.name)
+        rows = _as_stored(view, rows)
+        with self.turn(view.table):
+            table = self._table(view.table)
             _check_types(view, table)
             metadata = CommitProperties(custom_metadata={_LEDGER: entry.model_dump_json(exclude={"writes"})})
             if view.event_time is None:
                 write_deltalake(
-                    table or self.path(view.name),
+                    table or self.path(view.table),
                     rows,
                     mode="overwrite",
                     schema_mode="overwrite" if table else None,
@@ -129,8 +160,38 @@ class OfflineStore:
                     schema_mode="merge",
                     commit_properties=metadata,
                 )
-            _compact(table or DeltaTable(self.path(view.name)))
+            _compact(table or DeltaTable(self.path(view.table)))
         return entry
+
+    def put(self, view: FeatureView, rows: pl.DataFrame, *, known: bool, registry_version: int = 0) -> None:
+        """Write pushed rows in one commit. Who calls it holds the turn.
+
+        A row is its keys and times: one that is stored already is replaced. known: whether one of them may be; else
+        they are added, which reads nothing. Raises FeatureStoreError for a column whose type has changed.
+        """
+        table = self._table(view.table)
+        _check_types(view, table)
+        table = table or self._create(view)
+        entry = {"rows": len(rows), "written_at": datetime.now(UTC).isoformat(), "registry_version": registry_version}
+        metadata = CommitProperties(custom_metadata={_PUSH: json.dumps(entry)})
+        stored = _as_stored(view, rows)
+        if not known:
+            write_deltalake(table, stored, mode="append", schema_mode="merge", commit_properties=metadata)
+        else:
+            (
+                table.merge(
+                    stored,
+                    _same_row(view, stored),
+                    source_alias="pushed",
+                    target_alias="stored",
+                    merge_schema=True,
+                    commit_properties=metadata,
+                )
+                .when_matched_update_all()
+                .when_not_matched_insert_all()
+                .execute()
+            )
+        _compact(table)
 
     def has_rows(self, view: FeatureView, start: datetime | None, end: datetime | None) -> bool:
         """Whether anything is stored in [start, end)."""
@@ -141,22 +202,22 @@ class OfflineStore:
 
     def stats(self, view: FeatureView) -> ViewStats:
         """Rows, newest event and last write, from the table's own metadata: no data is read."""
-        table = self._table(view.name)
+        table = self._table(view.table)
         if table is None:
             return ViewStats()
         files = pl.DataFrame(table.get_add_actions(flatten=True))
         if files.is_empty():
-            return ViewStats(last_written=self._last_written(view.name))
+            return ViewStats(last_written=self._last_written(view.table))
         newest = None
         if view.event_time is not None and f"max.{view.event_time}" in files.columns:
             newest = cast("datetime | None", files[f"max.{view.event_time}"].cast(pl.Datetime("us", "UTC")).max())
         return ViewStats(
-            rows=int(files["num_records"].sum()), newest_event=newest, last_written=self._last_written(view.name)
+            rows=int(files["num_records"].sum()), newest_event=newest, last_written=self._last_written(view.table)
         )
 
     def intervals(self, view: FeatureView) -> tuple[WrittenInterval, ...]:
         """The ledger, by interval: an entry that a later write covers is left out. Snapshots: one entry, the last."""
-        entries = self._entries(view.name)
+        entries = self._entries(view.table)
         if view.event_time is None:
             return tuple(entries[-1:])
         valid: list[WrittenInterval] = []
@@ -173,7 +234,7 @@ class OfflineStore:
 
     def trend(self, view: FeatureView) -> tuple[IntervalStats, ...]:
         """How rules and features fared, oldest first: interval by interval, or write by write of a snapshot."""
-        points = self.intervals(view) if view.event_time is not None else self._entries(view.name)
+        points = self.intervals(view) if view.event_time is not None else self._entries(view.table)
         return tuple(IntervalStats(**{name: getattr(p, name) for name in IntervalStats.model_fields}) for p in points)
 
     # --- inside ---------------------------------------------------------------------------------------------------
@@ -184,12 +245,13 @@ class OfflineStore:
 
     def _create(self, view: FeatureView) -> DeltaTable:
         # An interval is replaced within an existing table: Delta knows no predicate for the first write.
-        empty = pl.DataFrame(schema=stored_schema(view))
-        write_deltalake(self.path(view.name), empty, mode="error", configuration=_CONFIGURATION)
-        return DeltaTable(self.path(view.name))
+        empty = _as_stored(view, pl.DataFrame(schema=stored_schema(view)))
+        write_deltalake(self.path(view.table), empty, mode="error", configuration=_CONFIGURATION)
+        return DeltaTable(self.path(view.table))
 
     @contextmanager
-    def _turn(self, view: str) -> Generator[None]:
+    def turn(self, view: str) -> Generator[None]:
+        """Hold the turn to write into a table and, from it, into the online store. It is not to be taken twice."""
         self._root.mkdir(parents=True, exist_ok=True)
         with (self._root / f".{view}.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
@@ -202,15 +264,24 @@ class OfflineStore:
     def _last_written(self, view: str) -> datetime | None:
         for limit in (5, None):  # the last commits may be a compaction, or intervals in which nothing happened
             for commit in self._history(view, limit):
-                entry = WrittenInterval.model_validate_json(commit[_LEDGER]) if _LEDGER in commit else None
-                if entry is not None and entry.rows:
-                    return entry.written_at
+                entry: dict[str, Any] = json.loads(commit.get(_LEDGER) or commit.get(_PUSH) or "{}")
+                if entry.get("rows"):
+                    return datetime.fromisoformat(entry["written_at"])
         return None
 
     def _entries(self, view: str) -> list[WrittenInterval]:
         """Every entry ever, oldest first."""
         found = [json.loads(c[_LEDGER]) for c in self._history(view) if _LEDGER in c]
         return [WrittenInterval.model_validate(entry) for entry in reversed(found)]
+
+
+def _as_stored(view: FeatureView, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows as the table holds them: under its columns' names, and in the types that Delta has."""
+    columns = stored_columns(view)
+    return rows.select(
+        pl.col(name).cast(dtype).cast(delta_type(dtype)).alias(columns[name])
+        for name, dtype in stored_schema(view).items()
+    )
 
 
 def _compact(table: DeltaTable) -> None:
@@ -222,10 +293,26 @@ def _compact(table: DeltaTable) -> None:
 
 
 def _between(column: str, start: datetime, end: datetime) -> str:
-    quoted = '"' + column.replace('"', '""') + '"'
+    quoted = _quoted(column)
     # `isoformat` of an aware time in UTC holds nothing that would need quoting.
     low, high = (time.astimezone(UTC).isoformat() for time in (start, end))
     return f"{quoted} >= '{low}' AND {quoted} < '{high}'"
+
+
+def _same_row(view: FeatureView, rows: pl.DataFrame) -> str:
+    """That a stored row is a pushed one, with the span of their times first, so that few files are read."""
+    keys = [key.name for key in view.entities]
+    names = [*keys, *(name for name in (view.event_time, view.created_time) if name)]
+    same = [f"stored.{_quoted(name)} IS NOT DISTINCT FROM pushed.{_quoted(name)}" for name in names]
+    if view.event_time is not None and len(rows):
+        times = rows[view.event_time]
+        for sign, moment in ((">=", times.min()), ("<=", times.max())):
+            same.insert(0, f"stored.{_quoted(view.event_time)} {sign} '{cast('datetime', moment).isoformat()}'")
+    return " AND ".join(same)
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 class Spans:
@@ -250,8 +337,9 @@ class Spans:
 def _check_types(view: FeatureView, table: DeltaTable | None) -> None:
     if table is None or view.event_time is None:  # a snapshot is replaced whole, with its schema
         return
-    wanted, found = stored_schema(view), pl.scan_delta(table).collect_schema()
-    changed = [f"{n} (stored as {found[n]}, defined as {t})" for n, t in wanted.items() if n in found and found[n] != t]
+    found, columns = pl.scan_delta(table).collect_schema(), stored_columns(view)
+    both = {name: (found[columns[name]], t) for name, t in stored_schema(view).items() if columns[name] in found}
+    changed = [f"{name} (stored as {was}, defined as {t})" for name, (was, t) in both.items() if was != delta_type(t)]
     if changed:
         raise FeatureStoreError(
             f"{view.name}: the type of {', '.join(changed)} has changed since rows were written. "
