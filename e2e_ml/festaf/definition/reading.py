@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from e2e_ml.festaf import expression as ex
 from e2e_ml.festaf.definition.columns import Column, Fill, Named, Remark, full_name, origin_of
 from e2e_ml.festaf.definition.places import DefinitionError
+from e2e_ml.festaf.dtypes import DataType
 from e2e_ml.festaf.naming import snake_case
 
 
@@ -37,6 +38,7 @@ class Definition:
 
     remarks: tuple[Remark, ...]
     expression: ex.Expression | None  # None: a column of the source
+    types: Mapping[str, DataType]  # of the columns that the expression reads, by the names that it gives them
     fill_null: ex.Literal | None = None  # of a column of the source; else it is in the expression
 
 
@@ -57,7 +59,7 @@ def definition_of(column: Column, view: type, *, others: bool = False) -> Defini
         root = _noted_by(root)
     origin = origin_of(root)
     if origin.build is None and (root is column or not origin.view):
-        return Definition(tuple(remarks), None, fills[0] if fills else None)
+        return Definition(tuple(remarks), None, {}, fills[0] if fills else None)
     if any(isinstance(remark, Named) for remark in remarks):
         raise DefinitionError("a source has no name for what is computed. Take .named() off.", origin.place)
     if fills and origin.outermost:
@@ -67,7 +69,7 @@ def definition_of(column: Column, view: type, *, others: bool = False) -> Defini
         raise DefinitionError("it scales a window or a function. Give that a line of its own.", origin.place)
     for value in fills:
         expression = ex.Apply("fill_null", (expression, value))
-    return Definition(tuple(remarks), expression)
+    return Definition(tuple(remarks), expression, reader.types)
 
 
 _SCALED = "nothing is computed from a scaled feature: it is what a model reads."
@@ -89,6 +91,7 @@ class _Reader:
 
     view: type
     others: bool
+    types: dict[str, DataType] = field(default_factory=dict[str, DataType])
 
     def operand(self, column: Column) -> ex.Expression:
         """The expression of an operand: its name where it has one."""
@@ -113,14 +116,15 @@ class _Reader:
 
     def _named(self, column: Column, name: str) -> ex.Expression:
         view = origin_of(column).view
-        if view is self.view or view is None:
-            return ex.Column(name)
-        if self.others:
-            return ex.Column(f"{snake_case(view.__name__)}.{name}")
-        raise DefinitionError(
-            f"it reads {full_name(column)}, a column of another view. An expression reads its own view's columns; "
-            "features of several views are combined in an fs.OnDemandView."
-        )  # at the reader's place, not at the column's
+        if view is not None and view is not self.view:
+            if not self.others:
+                raise DefinitionError(
+                    f"it reads {full_name(column)}, a column of another view. An expression reads its own view's "
+                    "columns; features of several views are combined in an fs.OnDemandView."
+                )  # at the reader's place, not at the column's
+            name = f"{snake_case(view.__name__)}.{name}"
+        self.types[name] = column.dtype
+        return ex.Column(name)
 
     def built(self, column: Column) -> ex.Expression:
         origin = origin_of(column)

@@ -11,6 +11,7 @@ from e2e_ml.festaf.definition.classes import FeatureService, FeatureView, OnDema
 from e2e_ml.festaf.definition.columns import Column, full_name, origin_of
 from e2e_ml.festaf.definition.reading import leaves
 from e2e_ml.festaf.definition.view_records import EPOCH, feature, needs_times, read_member, view_of
+from e2e_ml.festaf.expression.printing_sql import Rows
 from e2e_ml.festaf.naming import target_name
 
 _OPTIONS = ("features", "target", "owner", "purpose", "tags", "deprecated", "renamed_from")
@@ -73,7 +74,8 @@ def _target(body: ClassBody) -> tuple[model.Target | None, model.Feature | None]
     definition = read_member(column, views[0], "target")
     if record.event_time is None and needs_times(definition):
         raise body.error(f"a window needs times, and {views[0].__name__} has none.", "target")
-    hidden = feature(target_name(body.name), column.dtype, definition, hidden=True)
+    rows = Rows(tuple(key.name for key in record.entities), record.event_time, record.created_time)
+    hidden = feature(target_name(body.name), column.dtype, definition, rows, hidden=True)
     return model.Target(view=record.name, feature=hidden.name, code=hidden.code or ""), hidden
 
 

@@ -19,6 +19,7 @@ from e2e_ml.festaf.definition.reading import Definition, claim, definition_of, l
 from e2e_ml.festaf.definition.sources import Source
 from e2e_ml.festaf.expression import Window, columns, is_row_level, to_json, walk
 from e2e_ml.festaf.expression.printing import to_python
+from e2e_ml.festaf.expression.printing_sql import Rows, to_sql
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -41,7 +42,8 @@ def view_record(view: type[FeatureView]) -> model.FeatureView:
     if not entities:
         raise body.error("it has no key. Say what its rows are about: origin = fs.Entity(fs.String()).")
     event_time = _only_one(body, roles, "event time")
-    features = [feature(name, members[name].dtype, d) for name, d in read.items() if roles[name] is None]
+    rows = Rows(tuple(entities), event_time, _only_one(body, roles, "created time"))
+    features = [feature(name, members[name].dtype, d, rows) for name, d in read.items() if roles[name] is None]
     if not features:
         raise body.error("it has no features. Add one, such as temp = fs.Float64().")
     for name, definition in read.items():
@@ -140,8 +142,10 @@ def _only_one(body: ClassBody, roles: dict[str, str | None], role: str) -> str |
     return names[0] if names else None
 
 
-def feature(name: str, dtype: model.DataType, definition: Definition, *, hidden: bool = False) -> model.Feature:
-    """The record of a feature. `hidden`: it has no name of its own."""
+def feature(
+    name: str, dtype: model.DataType, definition: Definition, rows: Rows | None = None, *, hidden: bool = False
+) -> model.Feature:
+    """The record of a feature. `rows`: what its windows go by; `hidden`: it has no name of its own."""
     expression = definition.expression
     return model.Feature(
         name=name,
@@ -149,6 +153,7 @@ def feature(name: str, dtype: model.DataType, definition: Definition, *, hidden:
         description=_description(definition),
         expression=None if expression is None else to_json(expression),
         code=None if expression is None else to_python(expression),
+        sql=None if expression is None else to_sql(expression, definition.types, rows),
         inputs=() if expression is None else columns(expression),
         fill_null=None if definition.fill_null is None else to_json(definition.fill_null)["value"],
         constraints=_constraints(definition),

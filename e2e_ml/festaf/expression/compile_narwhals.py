@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def narwhals_dtype(dtype: DataType) -> DType:
-    """The narwhals type of a column: timestamps are microseconds in UTC, a category is text, an embedding a list."""
+    """The narwhals type of a column: timestamps are microseconds in UTC, a category is text, an embedding an array."""
     return library_dtype(nw, dtype)
 
 
@@ -61,10 +61,8 @@ def _compile(library: Library, expression: Expression, columns: Mapping[str, Dat
             return Operand(library, library.col(name), columns[name])
         case Literal(value, dtype):
             # A vector is no column of its own: the operations that take one put it in.
-            expr = (
-                library.lit(None) if kind(dtype) == "embedding" else library.lit(value, library_dtype(library, dtype))
-            )
-            return Operand(library, expr, dtype, constant=value)
+            held = None if kind(dtype) == "embedding" else value
+            return Operand(library, library.lit(held, library_dtype(library, dtype)), dtype, constant=value)
         case Cast(arg, dtype):
             operand = _compile(library, arg, columns)
             cast_type(operand.dtype, dtype)
@@ -115,7 +113,7 @@ _OPERATIONS: Mapping[str, Compiler] = {
     "mul": numbers.product,
     "div": numbers.division(None, lambda a, b: a / b),
     "floordiv": numbers.division(lambda a, b: a // b, lambda a, b: (a / b).floor()),
-    "mod": numbers.division(lambda a, b: a % b, lambda a, b: a - b * (a / b).floor()),
+    "mod": numbers.division(lambda a, b: a - b * (a // b), lambda a, b: a - b * (a / b).floor()),
     "pow": numbers.power,
     "neg": one(numbers.negative),
     "abs": one(numbers.absolute),

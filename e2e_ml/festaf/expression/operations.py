@@ -24,8 +24,8 @@ holds one function for each row of it, and `rules` says what each gives. What an
   written true or false. A date becomes the timestamp of its midnight in UTC.
 - **Text** compares by code point and is searched for exactly, unless a pattern is asked for (see `patterns`); `matches`
   holds where the whole text fits, `extract` gives the first match's group, null where there is none. `replace` replaces
-  every occurrence; `split` gives the parts between separators; `slice` and `length` count code points. Only `upper` and
-  `lower` of letters such as ß are left to the engine's own tables.
+  every occurrence; `split` gives the parts between separators; `slice` and `length` count code points. `upper`, `lower`
+  and `strip` go by Unicode's letters and white space.
 - **`when(c, v, ..., otherwise)`** gives the value of the first condition that is true; `map(x, k, v, ..., default)` the
   value of the key that x equals, else the default, null where there is none; `ordinal(x, v, ...)` the place of x among
   the values, from 0, else null; `bucketize(x, edge, ...)` how many edges are at or below x, so that a bucket holds its

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 from e2e_ml.festaf.dtypes import DataType, parse
 from e2e_ml.festaf.expression.operations import OPERATIONS
 from e2e_ml.festaf.expression.tree import Apply, Cast, Column, Expression, Literal, Python, Scalar, Window
 
 # Python's own precedence, loosest first. Comparisons chain in Python, so that their operands must bind more tightly.
-_COMPARISON, _OR, _AND, _SUM, _PRODUCT, _UNARY, _ATOM = range(7)
+_COMPARISON, _OR, _AND, _SUM, _PRODUCT, _UNARY, _POWER, _ATOM = range(8)
 _PRECEDENCE = {
     "==": _COMPARISON, "!=": _COMPARISON, "<": _COMPARISON, "<=": _COMPARISON, ">": _COMPARISON, ">=": _COMPARISON,
     "|": _OR, "&": _AND, "+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT, "//": _PRODUCT, "%": _PRODUCT,
+    "**": _POWER,
 }  # fmt: skip
 
 
@@ -41,17 +44,34 @@ def _print(expression: Expression) -> tuple[str, int]:
             operation = OPERATIONS[op]
             if operation.form == "infix":
                 mine = _PRECEDENCE[operation.symbol]
-                left = _within(args[0], mine + (mine == _COMPARISON))
-                right = _within(args[1], mine + 1)
+                left = _within(args[0], mine + (mine in (_COMPARISON, _POWER)))
+                right = _within(args[1], _UNARY if mine == _POWER else mine + 1)
                 return f"{left} {operation.symbol} {right}", mine
             if operation.form == "prefix":
                 # -(3) is an operation on a constant, -3 a constant.
                 constant = isinstance(args[0], Literal)
                 inner = f"({_print(args[0])[0]})" if constant else _within(args[0], _UNARY)
                 return f"{operation.symbol}{inner}", _UNARY
-            rest = [_print(arg)[0] for arg in args[1:]]
-            given = f"[{', '.join(rest)}]" if operation.most is None else ", ".join(rest)
+            if operation.form == "when":
+                return _choice(args), _ATOM
+            given = _mapping(args[1:]) if op == "map" else ", ".join(_print(arg)[0] for arg in args[1:])
+            if operation.most is None and op != "map":
+                given = f"[{given}]"
             return f"{_receiver(args[0])}.{operation.symbol}({given})", _ATOM
+
+
+def _choice(args: Sequence[Expression]) -> str:
+    texts = [_print(arg)[0] for arg in args]
+    last = len(texts) - len(texts) % 2
+    cases = ".".join(f"when({c}).then({v})" for c, v in zip(texts[0:last:2], texts[1:last:2], strict=True))
+    return f"fs.{cases}.{f'otherwise({texts[last]})' if last < len(texts) else 'otherwise_null()'}"
+
+
+def _mapping(args: Sequence[Expression]) -> str:
+    texts = [_print(arg)[0] for arg in args]
+    last = len(texts) - len(texts) % 2
+    pairs = ", ".join(f"{key}: {value}" for key, value in zip(texts[0:last:2], texts[1:last:2], strict=True))
+    return f"{{{pairs}}}" + (f", default={texts[last]}" if last < len(texts) else "")
 
 
 def print_type(dtype: DataType, *, made: bool = False) -> str:
@@ -108,5 +128,9 @@ def print_value(value: Scalar | timedelta) -> str:
             parts = {"days": value.days, "hours": hours, "minutes": minutes, "seconds": seconds}
             parts["microseconds"] = value.microseconds
             return f"timedelta({', '.join(f'{unit}={count}' for unit, count in parts.items() if count)})"
+        case Decimal():
+            return f'Decimal("{value:f}")'
+        case tuple():
+            return repr(list(value))
         case _:
             return repr(value)

@@ -123,8 +123,8 @@ def clipping(types: Types, args: Args) -> DataType | None:
 def buckets(types: Types, args: Args) -> DataType | None:
     if number(types) is None:
         return None
-    edges = [constant.value for constant in constants(args[1:])]
-    if any(low >= high for low, high in pairwise(edges)):  # pyright: ignore[reportOperatorIssue]
+    edges = [float(str(constant.value)) for constant in constants(args[1:])]
+    if any(low >= high for low, high in pairwise(edges)):
         raise ExpressionError("bucketize takes edges that rise, each above the one before.")
     return "int64"
 

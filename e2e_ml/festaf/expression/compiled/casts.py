@@ -98,10 +98,17 @@ def _of_text(library: Library, text: Expr, dtype: DataType) -> Expr:
 
 def _day(library: Library, text: Expr) -> Expr:
     """A day of the Gregorian calendar as 2013-02-28. Checked by its numbers: engines differ in how they refuse."""
-    when, lit = library.when, library.lit
+    when = library.when
+
+    def lit(value: int) -> Expr:
+        return library.lit(value, library.Int64())
+
+    def divides(number: int) -> Expr:
+        return year // number * number == year
+
     shaped = when(text.str.contains(_DAY)).then(text)
     year, month, day = (shaped.str.slice(at, size).cast(library.Int64()) for at, size in ((0, 4), (5, 2), (8, 2)))
-    leap = ((year % 4 == 0) & (year % 100 != 0)) | (year % 400 == 0)
+    leap = (divides(4) & ~divides(100)) | divides(400)
     short = (month == 4) | (month == 6) | (month == 9) | (month == 11)
     february = when(leap).then(lit(29)).otherwise(lit(28))
     other = when(short).then(lit(30)).otherwise(lit(31))

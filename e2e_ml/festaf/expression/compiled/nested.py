@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from e2e_ml.festaf.dtypes import FLOATS, kind, parse
-from e2e_ml.festaf.expression.compiled.operand import Compiler, Expr, Operand, polars_alone
+from e2e_ml.festaf.expression.compiled.operand import Compiler, Expr, Operand, library_dtype, polars_alone
 from e2e_ml.festaf.expression.patterns import to_portable
 
 
@@ -17,14 +17,17 @@ def extract(operands: Sequence[Operand]) -> Expr:
 
 def get(operands: Sequence[Operand]) -> Expr:
     held, index = operands
-    return polars_alone(held).list.get(int(index.constant), null_on_oob=True)
+    parsed, library = parse(held.dtype), held.library
+    whole = polars_alone(held).cast(library.List(library_dtype(library, parsed.element)))
+    return whole.list.get(int(index.constant), null_on_oob=True)
 
 
 def contains(operands: Sequence[Operand]) -> Expr:
     held, element = operands
+    found = polars_alone(held)
     # NaN equals nothing, and null is not known to be the element.
     equal = (held.library.element() == element.constant).fill_null(value=False)
-    return polars_alone(held).list.eval(equal).list.any()
+    return found.list.eval(equal).list.any()
 
 
 def over_elements(compute: Callable[[Any], Any]) -> Compiler:

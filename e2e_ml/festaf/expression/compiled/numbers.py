@@ -70,7 +70,7 @@ def absolute(operand: Operand) -> Expr:
 
 
 def sign(operand: Operand) -> Expr:
-    when, lit = operand.library.when, operand.library.lit
+    when, lit = operand.library.when, operand.whole
     (number,) = same_number([operand])
     known = number if not operand.may_be_nan else when(~number.is_nan()).then(number)
     other = when(known > 0).then(lit(1)).otherwise(when(known < 0).then(lit(-1)))
@@ -101,7 +101,7 @@ def clipped(operands: Sequence[Operand]) -> Expr:
 
 
 def bucket(operands: Sequence[Operand]) -> Expr:
-    when, lit = operands[0].library.when, operands[0].library.lit
+    when, lit = operands[0].library.when, operands[0].whole
     number, *edges = same_number(operands)
     passed = (when(number >= edge).then(lit(1)).otherwise(lit(0)) for edge in edges)
     nan = is_nan(operands[:1])

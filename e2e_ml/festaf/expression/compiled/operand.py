@@ -36,7 +36,7 @@ _NAMES: dict[DataType, str] = {
 
 
 def library_dtype(library: Library, dtype: DataType) -> Any:
-    """The library's type of a column: timestamps are microseconds in UTC, a category is text, an embedding a list."""
+    """The library's type of a column: timestamps are microseconds in UTC, a category is text, an embedding an array."""
     parsed = parse(dtype)
     match parsed.kind:
         case "timestamp":
@@ -45,8 +45,10 @@ def library_dtype(library: Library, dtype: DataType) -> Any:
             return library.Duration("us")
         case "decimal":
             return library.Decimal(parsed.precision, parsed.scale)
-        case "list" | "embedding":
+        case "list":
             return library.List(library_dtype(library, parsed.element))
+        case "embedding":
+            return library.Array(library.Float32(), parsed.size)
         case "struct":
             return library.Struct({name: library_dtype(library, of) for name, of in parsed.fields.items()})
         case _:
@@ -73,6 +75,10 @@ class Operand:
         if isinstance(self.constant, int):
             return self.decimal(self.constant, scale)
         return self.expr.cast(self.library.Decimal(MAX_PRECISION, scale))
+
+    def whole(self, value: int) -> Expr:
+        """A whole number as a constant."""
+        return self.library.lit(value, self.library.Int64())
 
     def decimal(self, value: int, scale: int) -> Expr:
         """A whole number as a constant of the widest kind of decimals."""
@@ -122,5 +128,5 @@ def divided(library: Library, real: Expr, constant: float) -> Expr:
 def polars_alone(operand: Operand) -> Any:
     """The operand's expression, as Polars has it. Raises ExpressionError on narwhals."""
     if operand.library is nw:
-        raise ExpressionError("This operation runs on Polars alone: see `portability.on_polars`.")
+        raise ExpressionError("This operation runs on Polars alone: `portability.runs_on` tells beforehand.")
     return operand.expr

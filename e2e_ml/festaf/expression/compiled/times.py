@@ -34,7 +34,7 @@ def week(library: Library, time: Expr) -> Expr:
     whole = library.Int64()
     year, day = time.dt.year().cast(whole), time.dt.ordinal_day().cast(whole)
     found = (day - weekday(library, time).cast(whole) + 10) // 7
-    first = library.when(found > _weeks(library, year)).then(library.lit(1)).otherwise(found)
+    first = library.when(found > _weeks(library, year)).then(library.lit(1, whole)).otherwise(found)
     return library.when(found < 1).then(_weeks(library, year - 1)).otherwise(first)
 
 
@@ -46,7 +46,7 @@ def _weeks(library: Library, year: Expr) -> Expr:
         return days - days // 7 * 7
 
     long = (last_day(year) == 4) | (last_day(year - 1) == 3)
-    return library.when(long).then(library.lit(53)).otherwise(library.lit(52))
+    return library.when(long).then(library.lit(53, library.Int64())).otherwise(library.lit(52, library.Int64()))
 
 
 def truncated(operands: Sequence[Operand]) -> Expr:
