@@ -15,7 +15,7 @@ import polars as pl
 
 from e2e_ml.festaf.dtypes import DataType
 from e2e_ml.festaf.expression import ExpressionError, columns, from_json, is_row_level
-from e2e_ml.festaf.expression.compile_narwhals import to_narwhals
+from e2e_ml.festaf.expression.compile_narwhals import to_narwhals, to_polars
 from e2e_ml.festaf.expression.functions import load
 from e2e_ml.festaf.expression.scaling import is_scaled
 from e2e_ml.festaf.expression.steps import PythonStep, RowStep, Step, WindowStep, column_types, steps
@@ -43,13 +43,16 @@ class Kernels(Protocol):
 
 
 class ByNarwhals:
-    """Row-level expressions where narwhals compiles them for the whole frame."""
+    """Row-level expressions where narwhals compiles them for the whole frame; `portability.runs_on` says which."""
 
     def add_expression(self, rows: Any, step: RowStep, types: Mapping[str, DataType]) -> Any:
         return nw.from_native(rows).with_columns(to_narwhals(step.expression, types).alias(step.name)).to_native()
 
 
-class OnPolars(ByNarwhals):
+class OnPolars:
+    def add_expression(self, rows: pl.LazyFrame, step: RowStep, types: Mapping[str, DataType]) -> pl.LazyFrame:
+        return rows.with_columns(to_polars(step.expression, types).alias(step.name))
+
     def add_windows(self, rows: pl.LazyFrame, windows: Sequence[Window], order: Order) -> pl.LazyFrame:
         return add_windows(rows, windows, order)
 
