@@ -33,6 +33,7 @@ class Contract(Record):
     features: tuple[ContractFeature, ...]
     target: str | None = None  # the target's column in the training set
     at: str | None = None  # the column with the moment that each row was asked as of
+    keys: tuple[str, ...] = ()  # the columns that each row was asked by
 
     @classmethod
     def of(
@@ -43,6 +44,7 @@ class Contract(Record):
         service: str | None = None,
         target: str | None = None,
         at: str | None = None,
+        keys: Sequence[str] = (),
     ) -> Self:
         """The contract on features of this registry; `columns` are their columns in the training set by full name."""
         meaning = _Meaning(registry)
@@ -59,6 +61,7 @@ class Contract(Record):
             features=tuple(features),
             target=target,
             at=at,
+            keys=tuple(keys),
         )
 
     def narrowed(self, columns: Sequence[str]) -> Self:

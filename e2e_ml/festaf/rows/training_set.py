@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Self, cast
+from typing import Any, Literal, Self, cast, overload
 
 import polars as pl
 from pydantic import ValidationError
 
 from e2e_ml.festaf.contract import Contract
 from e2e_ml.festaf.errors import FeatureStoreError
+from e2e_ml.festaf.rows import split
 from e2e_ml.festaf.rows.engines.on_polars import ENGINE as POLARS
 from e2e_ml.festaf.rows.engines.protocol import Engine
+
+SplitBy = Literal["time", "key"] | Sequence[str]
 
 _METADATA = "festaf.contract"  # the contract's place in a Parquet file's own metadata
 
@@ -72,27 +76,44 @@ class HistoricalFeatures:
 
     # --- rows to learn from -----------------------------------------------------------------------------------------
 
-    def split(self, test: float = 0.2, by: Literal["time"] = "time") -> tuple[Part, Part]:
-        """Train and test: the latest rows, about a share `test` of them, are the test; no moment is in both.
+    @overload
+    def split(self, test: float = 0.2, *, by: SplitBy = "time") -> tuple[Part, Part]: ...
+    @overload
+    def split(self, test: float = 0.2, *, validation: float, by: SplitBy = "time") -> tuple[Part, Part, Part]: ...
+    def split(
+        self, test: float = 0.2, *, validation: float | None = None, by: SplitBy = "time"
+    ) -> tuple[Part, Part] | tuple[Part, Part, Part]:
+        """Train and test; with `validation`, which chooses between models, train, validation and test.
 
-        Rows whose target is missing teach and tell nothing; they are in neither.
+        test, validation: about these shares of the rows. by: "time": the latest rows are the test, those before them
+        the validation, and no moment is in two parts. "key": whole entities, chosen by a hash of their keys, so that
+        each stays in its part whatever the order of the rows; or the names of the columns that are to stay together.
+
+        Rows whose target is missing teach and tell nothing; they are in no part. Raises FeatureStoreError.
         """
-        at = self.contract.at
-        if by != "time" or at is None:
-            raise FeatureStoreError("A split is by time: ask for views with times, and name the column with at=.")
-        if not 0 < test < 1:
-            raise FeatureStoreError(f"test={test} is no share: give a number between 0 and 1, such as 0.2.")
+        shares = split.check_shares(validation=validation, test=test)
         frame = self.to_polars()
         if self.target is not None:
             frame = frame.drop_nulls(self.target)
-        times = frame[at].drop_nulls().sort()
-        if times.n_unique() < 2:
-            raise FeatureStoreError("There are fewer than two moments to split by: ask for more rows.")
-        cut = times[round(len(times) * (1 - test))] if round(len(times) * (1 - test)) < len(times) else times[-1]
-        if cut == times[0]:
-            cut = times.filter(times > cut)[0]
-        late = frame[at] >= cut
-        return self.part(frame.filter(~late)), self.part(frame.filter(late))
+        if by == "time":
+            if self.contract.at is None:
+                raise FeatureStoreError(
+                    'There is no time to split by: ask with a column of times, named with at=, or split by="key".'
+                )
+            parts = split.by_time(frame, self.contract.at, shares)
+        else:
+            parts = split.by_keys(frame, self._columns_to_split_by(frame, by), shares)
+        first, second, *more = map(self.part, parts)
+        return (first, second, more[0]) if more else (first, second)
+
+    def _columns_to_split_by(self, frame: pl.DataFrame, by: str | Sequence[str]) -> Sequence[str]:
+        wanted = self.contract.keys if by == "key" else [by] if isinstance(by, str) else by
+        if not wanted or any(name not in frame.columns for name in wanted):
+            raise FeatureStoreError(
+                f'by={by!r} is no way to split: "time", "key" for the entities\' keys, or names of columns. '
+                f"There are {', '.join(frame.columns)}."
+            )
+        return wanted
 
     def part(self, rows: pl.DataFrame) -> Part:
         """Some of the rows, chosen by yourself, as `split` gives them."""
