@@ -181,6 +181,7 @@ class FeatureStore:
             service=wanted.service,
             target=target,
             at=at if at in historical.names(frame) else None,
+            keys=tuple(dict.fromkeys(key.name for view, _ in wanted.by_view(columns) for key in view.entities)),
         )
         return HistoricalFeatures(joined, contract, on)
 
