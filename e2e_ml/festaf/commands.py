@@ -28,6 +28,8 @@ VERBS = {
     "historical": Verb("e2e_ml.festaf.data_commands", "historical", "Join features to entity rows as of their times."),
     "materialize": Verb("e2e_ml.festaf.data_commands", "materialize", "Write data intervals offline and online."),
     "reopen": Verb("e2e_ml.festaf.data_commands", "reopen", "Load written intervals anew, after a late correction."),
+    "push": Verb("e2e_ml.festaf.push_commands", "push", "Write rows into both stores as they come."),
+    "consume": Verb("e2e_ml.festaf.push_commands", "consume", "Push what comes through a view's stream."),
     "online": Verb("e2e_ml.festaf.data_commands", "online", "Look the newest values up."),
     "predict": Verb("e2e_ml.festaf.data_commands", "predict", "Ask a model in MLflow by entity keys alone."),
     "import-feast": Verb("e2e_ml.festaf.feast.commands", "import_feast", "Turn a Feast repository into definitions."),

@@ -19,12 +19,14 @@ from e2e_ml.festaf.registry import explaining, learning, planning
 from e2e_ml.festaf.registry.asked import Names
 from e2e_ml.festaf.registry.history import Entry, entries
 from e2e_ml.festaf.registry.planning import Definitions, Plan
-from e2e_ml.festaf.rows import engines, historical, pipeline, profile, validation
+from e2e_ml.festaf.rows import engines, historical, pipeline, profile, push, validation
 from e2e_ml.festaf.rows.learning import learn
 from e2e_ml.festaf.rows.offline import WrittenInterval
 from e2e_ml.festaf.rows.on_demand import Computation, computation
 from e2e_ml.festaf.rows.online import OnlineStore
 from e2e_ml.festaf.rows.online.serving import Missing, Question
+from e2e_ml.festaf.rows.push import Pushed
+from e2e_ml.festaf.rows.streams import Consumer
 from e2e_ml.festaf.rows.training_set import HistoricalFeatures
 
 if TYPE_CHECKING:
@@ -290,6 +292,28 @@ class FeatureStore:
                 return 0
             start, end = datetime(1, 1, 1, tzinfo=UTC), newest + timedelta(microseconds=1)
         return pipeline.materialize_online(self._interval(record, start, end, None))
+
+    def push(self, view: Any, rows: Any) -> Pushed:
+        """Bring rows into both stores at once: any frame that narwhals knows, or rows as JSON has them.
+
+        They hold the source's columns; features are computed, windows over the stored rows too. A row is its keys and
+        times: pushed again, it takes the place of what it was, so that a push may be repeated. A later load of an
+        interval from the view's source replaces what was pushed into it. Raises FeatureStoreError, and has written
+        nothing, for a value that does not fit and a broken rule that refuses rows: a missing `required` value does;
+        other broken rules are told in the answer.
+        """
+        registry = self.registry
+        return push.push(self.path, ask.view_named(registry, view), rows, registry_version=registry.version)
+
+    def consumer(self, view: Any) -> Consumer:
+        """What reads the view's stream and pushes its rows: `consumer.run(stop)`. Raises FeatureStoreError."""
+        name = self.view(view).name
+
+        def view_of() -> tuple[FeatureView, int]:
+            registry = self.registry
+            return ask.view_named(registry, name), registry.version
+
+        return Consumer(self.path, view_of)
 
     # --- knowing ----------------------------------------------------------------------------------------------------
 

@@ -303,7 +303,7 @@ def _same_row(view: FeatureView, rows: pl.DataFrame) -> str:
     """That a stored row is a pushed one, with the span of their times first, so that few files are read."""
     keys = [key.name for key in view.entities]
     names = [*keys, *(name for name in (view.event_time, view.created_time) if name)]
-    same = [f"stored.{_quoted(name)} IS NOT DISTINCT FROM pushed.{_quoted(name)}" for name in names]
+    same = [f"(stored.{_quoted(name)} IS NOT DISTINCT FROM pushed.{_quoted(name)})" for name in names]
     if view.event_time is not None and len(rows):
         times = rows[view.event_time]
         for sign, moment in ((">=", times.min()), ("<=", times.max())):

@@ -18,8 +18,7 @@ from datetime import datetime
 import polars as pl
 
 from e2e_ml.festaf.errors import FeatureStoreError
-from e2e_ml.festaf.model import FeatureView
-from e2e_ml.festaf.rows import late, sources, validation
+from e2e_ml.festaf.rows import late, push, sources, validation
 from e2e_ml.festaf.rows.compute import compute, lookback, stored_schema
 from e2e_ml.festaf.rows.interval import STORE, Interval, offline_store, online_store
 from e2e_ml.festaf.rows.late import Rewrite
@@ -92,17 +91,24 @@ def write_offline(interval: Interval, rows: pl.DataFrame, checked: Checked | Non
 
 def materialize_online(interval: Interval) -> int:
     """Bring the online store up to date with the interval's offline rows; gives the entities now served from it."""
+    # Rows that are pushed meanwhile wait, or the older rows that are read here would take their place.
+    with interval.offline.turn(interval.view.table):
+        push.recover(interval.project, interval.view, registry_version=interval.registry_version)
+        return _materialize(interval)
+
+
+def _materialize(interval: Interval) -> int:
     view = interval.view
     stored = interval.offline.scan(view)
     if view.event_time is None or interval.start is None or interval.end is None:
-        return interval.online.replace_all(view, _newest(view, stored))
+        return interval.online.replace_all(view, push.newest(view, stored.collect()))
     start, end, event = interval.start, interval.end, pl.col(view.event_time)
 
     def older(keys: pl.DataFrame) -> pl.DataFrame:
         known = stored.filter(event < start).join(keys.lazy(), on=keys.columns, how="semi")
-        return _newest(view, known)
+        return push.newest(view, known.collect())
 
-    newest = _newest(view, stored.filter(event >= start, event < end))
+    newest = push.newest(view, stored.filter(event >= start, event < end).collect())
     return interval.online.replace_interval(view, newest, start, end, older)
 
 
@@ -231,11 +237,3 @@ def _inside(interval: Interval, rows: pl.DataFrame) -> pl.DataFrame:
     return rows.filter(
         pl.col(interval.view.event_time).is_between(pl.lit(interval.start), pl.lit(interval.end), closed="left")
     )
-
-
-def _newest(view: FeatureView, rows: pl.LazyFrame) -> pl.DataFrame:
-    """The newest row of each entity: by event time, then created time, then the one stored last."""
-    order = [name for name in (view.event_time, view.created_time) if name]
-    if order:
-        rows = rows.sort(order, maintain_order=True, nulls_last=False)
-    return rows.unique([key.name for key in view.entities], keep="last", maintain_order=True).collect()

@@ -11,7 +11,9 @@ from typing import Any, Protocol
 
 import polars as pl
 
+from e2e_ml.festaf.dtypes import DataType
 from e2e_ml.festaf.model import FeatureView
+from e2e_ml.festaf.rows.compute import stored_features
 from e2e_ml.festaf.rows.online.values import StoredKey
 
 # (key, event time or None, a mark of the store's own, the value of each asked feature)
@@ -62,6 +64,11 @@ class OnlineStore(Protocol):
     def count(self, view: FeatureView) -> int:
         """How many entities of the view are served."""
         ...
+
+
+def served_types(view: FeatureView) -> dict[str, DataType]:
+    """The features that are kept online: those that are stored, but for intermediate ones."""
+    return {feature.name: feature.dtype for feature in stored_features(view) if not feature.hidden}
 
 
 def microseconds(time: datetime) -> int:

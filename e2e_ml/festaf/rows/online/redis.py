@@ -32,7 +32,7 @@ from e2e_ml.festaf import dtypes
 from e2e_ml.festaf.dtypes import DataType
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.model import FeatureView
-from e2e_ml.festaf.rows.online.protocol import FIRST_VALUE, Found, Reader, microseconds
+from e2e_ml.festaf.rows.online.protocol import FIRST_VALUE, Found, Reader, microseconds, served_types
 from e2e_ml.festaf.rows.online.values import KeyForm, StoredKey, decoders, odd_floats, stored
 from e2e_ml.festaf.settings import Connection
 
@@ -200,7 +200,7 @@ class _Staging:
         self._names = names
         self._rows, self._times = names.staged()
         self._form = KeyForm(view.name, view.entities)
-        self._types = {f.name: f.dtype for f in view.features if not f.hidden}
+        self._types = served_types(view)
         layout = orjson.dumps(list(self._types.items()))
         self._layout = hashlib.blake2b(layout, digest_size=8).digest()
         self._pipe: Any = cast("Any", client).pipeline(transaction=False)

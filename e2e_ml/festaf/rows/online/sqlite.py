@@ -25,7 +25,7 @@ from e2e_ml.festaf import dtypes
 from e2e_ml.festaf.dtypes import DataType
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.model import FeatureView
-from e2e_ml.festaf.rows.online.protocol import FIRST_VALUE, Found, Reader, microseconds
+from e2e_ml.festaf.rows.online.protocol import FIRST_VALUE, Found, Reader, microseconds, served_types
 from e2e_ml.festaf.rows.online.values import KeyForm, StoredKey, decoders, is_integral, odd_floats, stored
 
 _CATALOG = "CREATE TABLE IF NOT EXISTS online_views (view TEXT PRIMARY KEY, layout TEXT NOT NULL) WITHOUT ROWID"
@@ -157,7 +157,7 @@ class _Table:
     def put(self, newest: pl.DataFrame) -> pl.DataFrame:
         """Write rows where nothing newer stands; gives them, sorted, with their `__key`."""
         rows = newest.drop_nulls([key.name for key in self._view.entities])
-        given = {f.name: f.dtype for f in self._view.features if f.name in self._columns and f.name in rows.columns}
+        given = {name: dtype for name, dtype in served_types(self._view).items() if name in rows.columns}
         times = {"event": self._view.event_time, "created": self._view.created_time}
         rows = rows.with_columns(self.form.column(rows).alias("__key")) if len(rows) else _without_rows(rows, self.form)
         rows = rows.sort("__key")  # the order of the table, so that most rows are appended
@@ -182,7 +182,7 @@ class _Table:
 
     def _migrated(self, layout: _Layout | None) -> _Layout:
         keys = tuple((key.name, key.dtype) for key in self._view.entities)
-        wanted = {f.name: f.dtype for f in self._view.features if not f.hidden}
+        wanted = served_types(self._view)
         if layout is not None and layout.keys != keys:
             self.run("DROP TABLE {}")
             layout = None
