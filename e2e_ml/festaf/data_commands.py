@@ -128,7 +128,7 @@ def reopen(view: str, start: str, end: str, project: Path) -> None:
         for broken in entry.broken:
             click.echo(f"  {broken.words}: broken by {broken.count} rows", err=True)
     click.echo(
-        f"{len(written)} intervals of {view} are written again, offline and online."
+        f"{view} is written again there, offline and online."
         if written
         else f"No interval of {view} was written there: load it with `e2e-ml festaf materialize {view} --load`."
     )
