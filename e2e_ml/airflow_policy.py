@@ -9,20 +9,17 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pluggy
-
-if TYPE_CHECKING:
-    from airflow.sdk import DAG
 
 _LOG = logging.getLogger(__name__)
 _hook = pluggy.HookimplMarker("airflow.policy")
 
 
 @_hook
-def dag_policy(dag: DAG) -> None:
-    """Add to the DAG what makes the views that name it. Whatever goes wrong leaves the DAG as its file has it."""
+def dag_policy(dag: Any) -> None:
+    """Add to the DAG, an `airflow.sdk.DAG`, what makes the views that name it. Whatever goes wrong leaves the DAG as its file has it."""
     projects = [Path(each) for each in os.environ.get("FESTAF_PROJECT", "").split(os.pathsep) if each]
     if not projects:
         return

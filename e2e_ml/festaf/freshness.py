@@ -6,7 +6,8 @@ It knows no server, no Airflow and no store.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, cast
@@ -59,6 +60,7 @@ class Freshness:
     next_at: datetime | None = None  # when the schedule ends the next interval
     age: timedelta | None = None  # now - written_until
     late_by: timedelta | None = None  # since the first missing interval ended
+    holes: tuple[tuple[datetime, datetime], ...] = ()  # times before `written_until` that were never written
 
     @property
     def label(self) -> str:
@@ -78,12 +80,15 @@ def freshness(
     last_written: datetime | None = None,
     produced_by: str | None = None,
     end: datetime | None = None,
+    written: Iterable[tuple[datetime, datetime]] = (),
 ) -> Freshness:
     """Judge a view against its schedule.
 
     `written_until` is the end of the newest data interval written; `last_written` is when rows were last written, and
     stands in where no interval is known. `produced_by` names the task of an existing DAG ("dag.task") that makes the
-    view; `end` is the end of its last data interval, where it has one. All times are aware.
+    view; `end` is the end of its last data interval, where it has one. `written` are the written intervals, where they
+    are known: what none of them covers between the first and the last is told as a hole, whatever else the verdict is.
+    All times are aware.
 
     Raises ValueError, with a sentence, for a naive time or a schedule that is neither cron
     nor a preset.
@@ -91,6 +96,12 @@ def freshness(
     for name, time in (("now", now), ("written_until", written_until), ("last_written", last_written), ("end", end)):
         if time is not None and time.tzinfo is None:
             raise ValueError(f"{name} has no time zone: {time}. Give an aware time, in UTC.")
+    if found := holes(written):
+        verdict = freshness(
+            schedule=schedule, written_until=written_until, now=now, last_written=last_written, produced_by=produced_by,
+            end=end,
+        )  # fmt: skip
+        return replace(verdict, sentence=f"{verdict.sentence} {_holes_words(found)}", holes=found)
     now = now.astimezone(UTC)
     until = written_until or last_written
     until = until.astimezone(UTC) if until is not None else None
@@ -131,6 +142,23 @@ def freshness(
         age,
         missing_since,
     )
+
+
+def holes(written: Iterable[tuple[datetime, datetime]]) -> tuple[tuple[datetime, datetime], ...]:
+    """The times between the first and the last of these intervals that none of them covers, oldest first."""
+    found: list[tuple[datetime, datetime]] = []
+    reached: datetime | None = None
+    for start, end in sorted(written):
+        if reached is not None and start > reached:
+            found.append((reached, start))
+        reached = end if reached is None else max(reached, end)
+    return tuple(found)
+
+
+def _holes_words(found: tuple[tuple[datetime, datetime], ...]) -> str:
+    first = f"{found[0][0]:%Y-%m-%d %H:%M} to {found[0][1]:%Y-%m-%d %H:%M}"
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return f"Never written: {first}{more}. Backfill the DAG over it."
 
 
 def _unwritten(schedule: str | None, produced_by: str | None, ticks: Ticks | None) -> Freshness:

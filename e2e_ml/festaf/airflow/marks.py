@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 BROKEN = "broken_constraints"  # the key of the XCom; it is there only where something is broken
+FRESHNESS = "freshness"  # the key of the XCom with the verdict in two words
 
 
 def context() -> dict[str, Any]:
@@ -40,6 +41,34 @@ def tell_written(interval: Interval, written: WrittenInterval, reason: str = "")
     """Log what was written where; `reason` says why, of an interval that is not the run's own."""
     place = interval.offline.path(interval.view.table)
     _LOG.info("%s rows of %s written to %s.%s", written.rows, interval.words, place, reason and f" Again: {reason}")
+
+
+def tell_freshness(interval: Interval) -> None:
+    """Log how fresh the view is now that the interval is written, as a warning where it is late or has holes."""
+    from datetime import UTC, datetime
+
+    from e2e_ml.festaf.freshness import FreshnessState, freshness
+
+    view = interval.view
+    entries = interval.offline.intervals(view)
+    written = [(entry.start, entry.end) for entry in entries if entry.start and entry.end]
+    maker = view.produced_by
+    try:
+        verdict = freshness(
+            schedule=view.schedule,
+            written_until=max((end for _, end in written), default=None),
+            last_written=max((entry.written_at for entry in entries), default=None),
+            produced_by=f"{maker.dag_id}.{maker.task_id}" if maker else None,
+            end=view.end,
+            written=written if view.event_time else (),
+            now=datetime.now(UTC),
+        )
+    except ValueError as error:
+        _LOG.warning("How fresh %s is cannot be told: %s", view.name, error)
+        return
+    amiss = verdict.state is FreshnessState.LATE or verdict.holes
+    _LOG.log(logging.WARNING if amiss else logging.INFO, "%s is %s. %s", view.name, verdict.label, verdict.sentence)
+    context()["ti"].xcom_push(key=FRESHNESS, value=verdict.label)
 
 
 def mark_event(outlet: Asset, own: WrittenInterval | None, again: Sequence[WrittenInterval] = ()) -> None:

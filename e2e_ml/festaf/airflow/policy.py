@@ -18,6 +18,7 @@ from e2e_ml.festaf import registry as registries
 from e2e_ml.festaf.airflow.assets import asset_of
 from e2e_ml.festaf.airflow.produced import load_view
 from e2e_ml.festaf.model import FeatureView, Registry
+from e2e_ml.festaf.naming import made_dag_id
 
 _LOG = logging.getLogger(__name__)
 
@@ -27,6 +28,8 @@ def add_views(dag: DAG, project: Path) -> None:
     if not registries.path_of(project).exists():
         return
     registry = registries.read(project)
+    if dag.dag_id.startswith(made_dag_id(registry.project, "")):
+        return  # one of festaf's own
     for view in registry.views:
         if view.produced_by is not None and view.produced_by.dag_id == dag.dag_id:
             _add_view(dag, project, registry, view, view.produced_by.task_id)

@@ -16,7 +16,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from e2e_ml.festaf import registry as registries
 from e2e_ml.festaf.airflow.assets import asset
-from e2e_ml.festaf.airflow.marks import context, mark_event, tell_broken, tell_written
+from e2e_ml.festaf.airflow.marks import context, mark_event, tell_broken, tell_freshness, tell_written
 from e2e_ml.festaf.airflow.steps import interval_of_run
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.registry.asked import view_named
@@ -85,6 +85,7 @@ def load_view(project: str, view: str, outlet: Asset, rows: object | None = None
     if written.broken:
         tell_broken(interval, written.broken)
     mark_event(outlet, written)
+    tell_freshness(interval)
     return written.rows
 
 

@@ -11,7 +11,7 @@ from airflow.sdk import Asset, chain, task
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from e2e_ml.festaf import registry as registries
-from e2e_ml.festaf.airflow.marks import context, mark_event, tell_broken, tell_written
+from e2e_ml.festaf.airflow.marks import context, mark_event, tell_broken, tell_freshness, tell_written
 from e2e_ml.festaf.registry.asked import view_named
 
 if TYPE_CHECKING:
@@ -103,6 +103,7 @@ def add_steps(project: str, view: str, outlet: Asset) -> None:
         staging = _staging(project, view)
         entities = pipeline.materialize_online(staging.written_span())
         _LOG.info("%s entities are now served from these rows.", entities)
+        tell_freshness(staging.written_span())
         staging.remove()
         return entities
 

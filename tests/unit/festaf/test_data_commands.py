@@ -66,13 +66,40 @@ def test_online_prints_a_row_a_line(folder: Path) -> None:
 
 
 def test_validate_exits_with_one_when_a_constraint_is_broken(folder: Path) -> None:
-    assert "Every constraint of weather holds." in run(folder, "validate", "weather").output
+    assert "Every constraint of weather holds in its 72 rows." in run(folder, "validate", "weather").output
     weather_rows().with_columns(temp=500.0).write_parquet(folder / "weather.parquet")
     run(folder, "materialize", "weather", "--load", "--start", "2013-01-02", "--end", "2013-01-03")
     broken = run(folder, "validate", "weather", code=1).output
     assert "temp: upper_bound 130" in broken
     assert "36" in broken
     assert json.loads(run(folder, "validate", "weather", "--json", code=1).output)[0]["count"] == 36
+    trend = run(folder, "validate", "weather", "--trend").output.splitlines()
+    assert [line.split()[:2] for line in trend[1:]] == [["2013-01-01", "00:00"], ["2013-01-02", "00:00"]]
+    assert trend[2].endswith("temp at most 130: 36")
+    points = json.loads(run(folder, "validate", "weather", "--trend", "--json").output)
+    assert [check["broken"] for check in points[1]["checks"]] == [36, 0]
+
+
+def test_a_view_without_rows_is_not_said_to_hold(tmp_path: Path) -> None:
+    project(tmp_path)
+    assert "weather has no rows, so there is nothing to check." in run(tmp_path, "validate", "weather").output
+    assert "weather was never written." in run(tmp_path, "validate", "weather", "--trend").output
+    assert "plane has no constraints." in run(tmp_path, "validate", "plane").output
+
+
+def test_reopen_loads_what_was_written_again(folder: Path) -> None:
+    weather_rows().filter(pl.col("observed_at") != hour(3)).write_parquet(folder / "weather.parquet")
+    told = run(folder, "reopen", "weather", "--start", "2013-01-01", "--end", "2013-01-02").output
+    assert told.splitlines() == [
+        "          71 rows of 2013-01-01 00:00 to 2013-01-03 00:00 UTC",
+        "weather is written again there, offline and online.",
+    ]
+    nothing = run(folder, "reopen", "weather", "--start", "2014-01-01", "--end", "2014-01-02").output
+    assert "No interval of weather was written there" in nothing
+    assert (
+        "plane has no times"
+        in run(folder, "reopen", "plane", "--start", "2014-01-01", "--end", "2014-01-02", code=1).output
+    )
 
 
 def test_profile_is_a_table_or_json(folder: Path) -> None:
@@ -80,3 +107,6 @@ def test_profile_is_a_table_or_json(folder: Path) -> None:
     assert table[0].split() == ["feature", "type", "rows", "missing", "distinct", "min", "median", "mean", "max"]
     assert table[1].split()[:5] == ["temp", "float64", "72", "0", "48"]
     assert json.loads(run(folder, "profile", "plane", "--json").output)[0]["feature"] == "seats"
+    matrix = run(folder, "profile", "weather", "--correlation").output.splitlines()
+    assert matrix[0].split() == ["temp", "wind", "freezing", "wind_mean_2h"]
+    assert matrix[1].split()[:2] == ["temp", "1.00"]

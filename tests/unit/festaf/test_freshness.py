@@ -69,6 +69,31 @@ def test_the_time_of_writing_stands_in_where_no_interval_is_known() -> None:
     assert freshness(schedule="@hourly", written_until=None, last_written=now, now=now).state is FRESH
 
 
+@pytest.mark.parametrize(
+    ("written", "expected_holes"),
+    [
+        ([], []),
+        ([(0, 1), (1, 2)], []),
+        ([(2, 3), (0, 1)], [(1, 2)]),  # in any order
+        ([(0, 4), (1, 2), (6, 7), (9, 10)], [(4, 6), (7, 9)]),
+        ([(0, 2), (1, 3)], []),
+    ],
+)
+def test_what_was_never_written_is_told(written: list[tuple[int, int]], expected_holes: list[tuple[int, int]]) -> None:
+    def hours(spans: list[tuple[int, int]]) -> list[tuple[datetime, datetime]]:
+        return [(at("2026-01-01") + timedelta(hours=a), at("2026-01-01") + timedelta(hours=b)) for a, b in spans]
+
+    until = at("2026-01-01 10:00")
+    verdict = freshness(schedule="@hourly", written_until=until, now=until, written=hours(written))
+    assert list(verdict.holes) == hours(expected_holes)
+    assert verdict.state is FRESH
+    assert ("Never written: " in verdict.sentence) == bool(expected_holes)
+    if len(expected_holes) == 2:
+        assert verdict.sentence.endswith(
+            "Never written: 2026-01-01 04:00 to 2026-01-01 06:00 and 1 more. Backfill the DAG over it."
+        )
+
+
 def test_other_zones_are_the_same_moments() -> None:
     zone = timezone(timedelta(hours=-5))
     verdict = freshness(
