@@ -440,7 +440,7 @@ def _map(operands: Sequence[Evaluate], types: Types, dtype: DataType) -> Evaluat
 
     def mapped(row: Row) -> Any:
         key = subject(row)
-        return default if key is None else table.get(key, default)
+        return None if key is None else table.get(key, default)
 
     return mapped
 

@@ -18,7 +18,6 @@ import polars as pl
 from e2e_ml.festaf.dtypes import DataType
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.expression import Apply, Cast, Column, Expression, ExpressionError, Python
-from e2e_ml.festaf.expression.compile_narwhals import to_narwhals
 from e2e_ml.festaf.expression.evaluate import Evaluate, evaluator
 from e2e_ml.festaf.expression.functions import load
 from e2e_ml.festaf.expression.steps import PythonStep, RowStep, steps
@@ -52,14 +51,16 @@ class Computation:
         rows = nw.from_native(frame)
         found = rows.collect_schema()
         rows = rows.with_columns(as_column(found, each) for each in self.requested) if self.requested else rows
-        native = rows.to_native()
+        return self._run(rows.to_native(), kernels)
+
+    def _run(self, frame: Any, kernels: Kernels) -> Any:
         for step in self.steps:
-            if isinstance(step, PythonStep):
-                native = kernels.add_python(native, step, self._function(step.node))
-            else:
-                expression = to_narwhals(step.expression, self.types).alias(step.name)
-                native = nw.from_native(native).with_columns(expression).to_native()
-        return native
+            match step:
+                case RowStep():
+                    frame = kernels.add_expression(frame, step, self.types)
+                case PythonStep():
+                    frame = kernels.add_python(frame, step, self._function(step.node))
+        return frame
 
     def _function(self, node: Python) -> Callable[[pl.DataFrame], object]:
         try:
@@ -103,14 +104,7 @@ class Computation:
         rows = pl.DataFrame({n: pl.Series(n, [r.get(n) for r in answered], t, strict=False) for n, t in read.items()})
         if not read:
             rows = pl.DataFrame({"__festaf_row": range(len(answered))})
-        frame = rows.lazy()
-        for step in self.steps:
-            if isinstance(step, PythonStep):
-                frame = ON_POLARS.add_python(frame, step, self._function(step.node))
-            else:
-                expression = to_narwhals(step.expression, self.types).alias(step.name)
-                frame = nw.from_native(frame).with_columns(expression).to_native()
-        found = frame.collect()
+        found = self._run(rows.lazy(), ON_POLARS).collect()
         for step in self.steps:
             for row, value in zip(answered, found[step.name].to_list(), strict=True):
                 row[step.name] = value
