@@ -26,6 +26,7 @@ VERBS = {
     "validate": Verb("e2e_ml.festaf.data_commands", "validate", "Check a view's rows against its constraints."),
     "profile": Verb("e2e_ml.festaf.data_commands", "profile", "Describe a view's values."),
     "historical": Verb("e2e_ml.festaf.data_commands", "historical", "Join features to entity rows as of their times."),
+    "learn": Verb("e2e_ml.festaf.data_commands", "learn", "Learn the parameters of scaled features."),
     "materialize": Verb("e2e_ml.festaf.data_commands", "materialize", "Write data intervals offline and online."),
     "reopen": Verb("e2e_ml.festaf.data_commands", "reopen", "Load written intervals anew, after a late correction."),
     "push": Verb("e2e_ml.festaf.push_commands", "push", "Write rows into both stores as they come."),

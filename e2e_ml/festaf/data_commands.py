@@ -94,6 +94,24 @@ def historical(
 
 
 @click.command()
+@click.argument("features", nargs=-1, required=True)
+@click.option("--entities", type=_file, required=True, help="The training set's rows: a CSV, Parquet or JSON file.")
+@click.option("--at", default="event_timestamp", show_default=True, help="The column with each row's time.")
+@project_option
+def learn(features: tuple[str, ...], entities: Path, at: str, project: Path) -> None:
+    """Learn what the scaled features among FEATURES need on a training set, and write it into the registry."""
+    from e2e_ml.festaf.registry.learning import words
+
+    asked: Any = features[0] if len(features) == 1 else list(features)
+    store = _open(project)
+    found = store.learn(asked, _read(entities, at), at=at)
+    width = max(map(len, found))
+    for name, learned in found.items():
+        click.echo(f"{name:{width}}  {words(learned)}")
+    click.echo(f"They are in version {store.registry.version} of the registry.")
+
+
+@click.command()
 @click.argument("view")
 @click.option("--start", help="The interval's start, ISO 8601, in UTC unless it says its zone.")
 @click.option("--end", help="The interval's end, itself not in it.")

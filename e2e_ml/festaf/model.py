@@ -370,7 +370,12 @@ class Explanation(Record):
     # what
     description: str = ""
     source: Source | None = None
-    inputs: tuple[str, ...] = ()  # the source's columns it comes from, in the end
+    # What it comes from in the end: columns of the source, of others features and values of the request.
+    inputs: tuple[str, ...] = ()
+    request: tuple[Key, ...] = ()  # what has to come with the request
+    marks: tuple[str, ...] = ()  # what to beware of, in a word or two: "deprecated", "python features.encode"
+    deprecated: str | None = None  # why, and what to use instead
+    renamed_from: str | None = None
     # when
     first_seen: datetime
     changed_at: datetime
@@ -379,10 +384,13 @@ class Explanation(Record):
     last_written: datetime | None = None
     # how
     code: str | None = None
+    sql: str | None = None
     expression: dict[str, Any] | None = None
+    python: tuple[str, ...] = ()  # the functions of the project's own code that compute it: "features.encode"
+    learned: Learned | None = None
     constraints: tuple[Constraint, ...] = ()
     dag_id: str | None = None
     task_id: str | None = None
     # why
     purpose: str = ""
-    used_by: tuple[str, ...] = Field(default=(), description="feature services and features of other views")
+    used_by: tuple[str, ...] = Field(default=(), description="feature services and features that read it")

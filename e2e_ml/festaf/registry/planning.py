@@ -94,7 +94,8 @@ def _carried_over(before: model.Registry, compiled: Compiled, at: datetime) -> m
         for v in compiled.on_demand
     )
     services = tuple(_carried_service(before, service, at) for service in compiled.services)
-    return before.model_copy(update={"views": tuple(views), "on_demand": on_demand, "services": services})
+    after = before.model_copy(update={"views": tuple(views), "on_demand": on_demand, "services": services})
+    return _without_stale(before, after, at)
 
 
 def _carried_view(old: V | None, new: V, at: datetime) -> V:
@@ -102,10 +103,6 @@ def _carried_view(old: V | None, new: V, at: datetime) -> V:
         features = tuple(f.model_copy(update={"first_seen": at, "changed_at": at}) for f in new.features)
         return new.model_copy(update={"first_seen": at, "changed_at": at, "features": features})
     features = tuple(_carried_feature(old, f, at) for f in new.features)
-    redefined = _redefined(old, features)
-    features = tuple(
-        f.model_copy(update={"learned": None}) if f.learned and f.name in redefined else f for f in features
-    )
     same = (
         is_same(old, new, "features")
         and [f.name for f in old.features] == [f.name for f in features]
@@ -168,21 +165,38 @@ def _unless_equal(old: R, new: R) -> R:
     return old if old == new else new
 
 
-def _redefined(old: model.View, features: Sequence[model.Feature]) -> set[str]:
-    """The features whose values are others than before, for they or what they read is computed otherwise."""
-    changed = {
-        f.name
-        for f in features
-        if not old.has(f.name)
-        or (f.expression, f.dtype, f.fill_null)
-        != (old.feature(f.name).expression, old.feature(f.name).dtype, old.feature(f.name).fill_null)
-    }
-    grown = True
-    while grown:
-        more = {f.name for f in features if f.name not in changed and not changed.isdisjoint(f.inputs)}
-        changed |= more
-        grown = bool(more)
-    return changed
+def _without_stale(before: model.Registry, after: model.Registry, at: datetime) -> model.Registry:
+    """Without the parameters of what is computed otherwise than when they were learned, here or in what it reads."""
+    if not any(f.learned for view in after.all_views() for f in view.features):
+        return after
+    redefined = [
+        f"{view.name}.{f.name}" for view in after.all_views() for f in view.features if _is_redefined(before, view, f)
+    ]
+    stale = set(standing(after).reached(redefined))
+    views = tuple(_forgetful(before.view(v.name), v, stale, at) for v in after.views)
+    on_demand = tuple(_forgetful(before.any_view(v.name), v, stale, at) for v in after.on_demand)
+    return after.model_copy(update={"views": views, "on_demand": on_demand})
+
+
+def _is_redefined(before: model.Registry, view: model.View, feature: model.Feature) -> bool:
+    old_view = before.any_view(view.name)
+    if old_view is None or not old_view.has(feature.name):
+        return True
+    old = old_view.feature(feature.name)
+    now = (feature.expression, feature.dtype, feature.fill_null)
+    return old is not feature and (old.expression, old.dtype, old.fill_null) != now
+
+
+def _forgetful(old: model.AnyView | None, view: V, stale: set[str], at: datetime) -> V:
+    if not any(f.learned and f"{view.name}.{f.name}" in stale for f in view.features):
+        return view
+    features = tuple(
+        f.model_copy(update={"learned": None}) if f"{view.name}.{f.name}" in stale else f for f in view.features
+    )
+    update: dict[str, Any] = {"features": features}
+    if old is not None and old.version == view.version:
+        update |= {"version": view.version + 1, "changed_at": at}
+    return view.model_copy(update=update)
 
 
 def _with_columns(view: model.FeatureView) -> model.FeatureView:

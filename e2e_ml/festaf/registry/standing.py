@@ -32,16 +32,21 @@ class Standing:
     def on(self, names: Iterable[str]) -> tuple[str, ...]:
         """The features that read any of these, directly or not and hidden ones left out, then the services."""
         given = list(names)
-        reached = dict.fromkeys(given)
-        waiting = list(given)
-        for name in waiting:  # grows as it goes
-            for reader in self._readers.get(name, ()):
-                if reader not in reached:
-                    reached[reader] = None
-                    waiting.append(reader)
-        features = [name for name in waiting[len(given) :] if name not in self._hidden]
+        reached = self.reached(given)
+        features = [name for name in reached[len(given) :] if name not in self._hidden]
         numbers = sorted({number for name in reached for number in self._services.get(name, ())})
         return (*features, *(self._registry.services[number].name for number in numbers))
+
+    def reached(self, names: Iterable[str]) -> list[str]:
+        """These features, and behind them those that read any of them, directly or not."""
+        waiting = list(names)
+        known = set(waiting)
+        for name in waiting:  # grows as it goes
+            for reader in self._readers.get(name, ()):
+                if reader not in known:
+                    known.add(reader)
+                    waiting.append(reader)
+        return waiting
 
 
 _made: list[tuple[model.Registry, Standing]] = []

@@ -17,9 +17,8 @@ import polars as pl
 
 from e2e_ml.festaf.dtypes import DataType
 from e2e_ml.festaf.errors import FeatureStoreError
-from e2e_ml.festaf.expression import Apply, Cast, Column, Expression, ExpressionError, Python
+from e2e_ml.festaf.expression import Apply, Cast, Column, Expression, ExpressionError
 from e2e_ml.festaf.expression.evaluate import Evaluate, evaluator
-from e2e_ml.festaf.expression.functions import load
 from e2e_ml.festaf.expression.steps import PythonStep, RowStep, steps
 from e2e_ml.festaf.model import AnyView, Feature, FeatureView, OnDemandView
 from e2e_ml.festaf.rows.compute import ON_POLARS, Kernels
@@ -54,19 +53,16 @@ class Computation:
         return self._run(rows.to_native(), kernels)
 
     def _run(self, frame: Any, kernels: Kernels) -> Any:
-        for step in self.steps:
-            match step:
-                case RowStep():
-                    frame = kernels.add_expression(frame, step, self.types)
-                case PythonStep():
-                    frame = kernels.add_python(frame, step, self._function(step.node))
-        return frame
-
-    def _function(self, node: Python) -> Callable[[pl.DataFrame], object]:
         try:
-            return load(node, self.project)
-        except ExpressionError as error:
+            for step in self.steps:
+                match step:
+                    case RowStep():
+                        frame = kernels.add_expression(frame, step, self.types)
+                    case PythonStep():
+                        frame = kernels.add_python(frame, step, self.project)
+        except ExpressionError as error:  # a function of the project's own that is not the one that was applied
             raise FeatureStoreError(str(error)) from error
+        return frame
 
     # --- rows -------------------------------------------------------------------------------------------------------
 
