@@ -100,8 +100,7 @@ WRITER = textwrap.dedent(
     import sys
     import polars as pl
     from e2e_ml.festaf.store import FeatureStore
-    from tests.unit.festaf.online_conformance import read
-from tests.unit.festaf.worlds import hour
+    from tests.unit.festaf.worlds import hour
 
     store = FeatureStore.open(sys.argv[1])
     print("ready", flush=True)

@@ -245,7 +245,7 @@ def test_integers_that_were_stored_as_floats_are_whole_or_refused(tmp_path: Path
     store.load("plane")
     assert store.offline("plane").sort("tailnum").collect()["seats"].to_list() == [100, None, None]
     frame.with_columns(seats=99.5).write_parquet(tmp_path / "planes.parquet")
-    with pytest.raises(FeatureStoreError, match=r"'seats' of planes.parquet holds 99.5, and is defined as an integer"):
+    with pytest.raises(FeatureStoreError, match=r"'seats' of the source planes.parquet holds 99.5, and is defined as an integer"):
         store.load("plane")
 
 
