@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,8 +17,8 @@ import pytest
 from e2e_ml.festaf.definition.loading import load_definitions
 from e2e_ml.festaf.model import Explanation, Registry
 from e2e_ml.festaf.store import FeatureStore
-
-TOKEN = "a token of the tests"
+from tests.festaf_server import TOKEN, CatalogServer, run_server
+from tests.servers import free_port
 
 DEFINITIONS = '''
 from datetime import UTC, datetime, timedelta
@@ -63,20 +60,6 @@ class Delay(fs.FeatureService):
 '''
 
 
-@dataclass
-class Server:
-    url: str
-    project: Path
-    process: subprocess.Popen[bytes]
-    log: Path
-
-    def get(self, path: str, **headers: str) -> httpx.Response:
-        return httpx.get(self.url + path, headers=headers, timeout=60)
-
-    def json(self, path: str) -> Any:
-        return self.get(path).raise_for_status().json()
-
-
 def make_project(folder: Path) -> FeatureStore:
     folder.mkdir()
     (folder / "features.py").write_text(DEFINITIONS)
@@ -88,86 +71,49 @@ def make_project(folder: Path) -> FeatureStore:
     return store
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def run_server(project: Path, log: Path, token: str | None = TOKEN) -> Server:
-    port = free_port()
-    environment = {k: v for k, v in os.environ.items() if k != "FESTAF_TOKEN"} | (
-        {"FESTAF_TOKEN": token} if token else {}
-    )
-    command = [sys.executable, "-c", "from e2e_ml.cli import main; main()", "festaf", "serve"]
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*command, "--project", str(project), "--port", str(port)],
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-        )
-    server = Server(f"http://127.0.0.1:{port}", project, process, log)
-    deadline = time.monotonic() + 120
-    while True:
-        try:
-            server.get("/health").raise_for_status()
-            return server
-        except httpx.TransportError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                process.kill()
-                pytest.fail(f"The server did not start:\n{log.read_text()}")
-            time.sleep(0.1)
-
-
-def stop(server: Server) -> None:
-    server.process.terminate()
-    server.process.wait(30)
-
-
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CatalogServer]:
     """For tests that only read."""
     folder = tmp_path_factory.mktemp("server")
     make_project(folder / "airport")
     running = run_server(folder / "airport", folder / "log")
     yield running
-    stop(running)
+    running.stop()
     assert "Traceback" not in running.log.read_text()
 
 
 @pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[Server]:
+def own_server(tmp_path: Path) -> Iterator[CatalogServer]:
     """For tests that change the project below it."""
     make_project(tmp_path / "airport")
     running = run_server(tmp_path / "airport", tmp_path / "log")
     yield running
-    stop(running)
+    running.stop()
     assert "Traceback" not in running.log.read_text()
 
 
 # --- the API -----------------------------------------------------------------------------------------------------
 
 
-def test_health(server: Server) -> None:
+def test_health(server: CatalogServer) -> None:
     health = server.json("/health")
     assert health == {"status": "ok", "version": health["version"], "project": "airport", "registry_version": 1}
 
 
-def test_the_registry_comes_whole(server: Server) -> None:
+def test_the_registry_comes_whole(server: CatalogServer) -> None:
     registry = Registry.model_validate(server.json("/api/v1/registry"))
     assert registry == FeatureStore.open(server.project).registry.whole()
 
 
 @pytest.mark.parametrize("path", ["/api/v1/registry", "/api/v1/stats"])
-def test_what_has_not_changed_is_not_sent_again(server: Server, path: str) -> None:
+def test_what_has_not_changed_is_not_sent_again(server: CatalogServer, path: str) -> None:
     first = server.get(path)
     again = server.get(path, **{"if-none-match": first.headers["etag"]})
     assert (first.status_code, again.status_code, again.content) == (200, 304, b"")
     assert server.get(path, **{"if-none-match": '"another"'}).status_code == 200
 
 
-def test_statistics_of_all_views_at_once(server: Server) -> None:
+def test_statistics_of_all_views_at_once(server: CatalogServer) -> None:
     views = server.json("/api/v1/stats")["views"]
     assert views["weather"]["rows"] == 24
     assert views["weather"]["newest_event"] == "2013-01-01T23:00:00Z"
@@ -180,7 +126,7 @@ def test_statistics_of_all_views_at_once(server: Server) -> None:
     assert of_one == {key: views["weather"][key] for key in nothing}
 
 
-def test_intervals_profile_and_broken_rules_of_a_view(server: Server) -> None:
+def test_intervals_profile_and_broken_rules_of_a_view(server: CatalogServer) -> None:
     (interval,) = server.json("/api/v1/views/weather/intervals")
     assert (interval["start"], interval["rows"]) == ("2013-01-01T00:00:00Z", 24)
     temp = server.json("/api/v1/views/weather/profile")[0]
@@ -191,13 +137,13 @@ def test_intervals_profile_and_broken_rules_of_a_view(server: Server) -> None:
 @pytest.mark.parametrize(
     ("name", "kind"), [("weather.freezing", "feature"), ("weather", "feature view"), ("delay", "feature service")]
 )
-def test_five_answers(server: Server, name: str, kind: str) -> None:
+def test_five_answers(server: CatalogServer, name: str, kind: str) -> None:
     explanation = Explanation.model_validate(server.json(f"/api/v1/features/{name}"))
     assert (explanation.name, explanation.kind) == (name, kind)
     assert kind == "feature service" or explanation.dag_id == "festaf.airport.weather"
 
 
-def test_search_gives_pages_and_names(server: Server) -> None:
+def test_search_gives_pages_and_names(server: CatalogServer) -> None:
     found = server.json("/api/v1/search?q=ice")["hits"]
     assert [(hit["path"], hit["ref"]) for hit in found] == [
         ("/views/weather/features/freezing", "festaf://airport/weather#freezing")
@@ -214,13 +160,13 @@ def test_search_gives_pages_and_names(server: Server) -> None:
         ("/api/v1/nope", "no page '/api/v1/nope'"),
     ],
 )
-def test_what_is_not_there_is_said_in_a_sentence(server: Server, path: str, says: str) -> None:
+def test_what_is_not_there_is_said_in_a_sentence(server: CatalogServer, path: str, says: str) -> None:
     answer = server.get(path)
     assert answer.status_code == 404
     assert says in answer.json()["detail"]
 
 
-def test_the_routes_are_described(server: Server) -> None:
+def test_the_routes_are_described(server: CatalogServer) -> None:
     paths = server.json("/openapi.json")["paths"]
     page = server.get("/api").text
     for path in paths:
@@ -231,12 +177,12 @@ def test_the_routes_are_described(server: Server) -> None:
 # --- writes ------------------------------------------------------------------------------------------------------
 
 
-def materialize(server: Server, token: str | None, **wanted: Any) -> httpx.Response:
+def materialize(server: CatalogServer, token: str | None, **wanted: Any) -> httpx.Response:
     headers = {"authorization": f"Bearer {token}"} if token else {}
     return httpx.post(f"{server.url}/api/v1/materialize", json=wanted, headers=headers, timeout=60)
 
 
-def test_a_write_needs_the_token(server: Server) -> None:
+def test_a_write_needs_the_token(server: CatalogServer) -> None:
     for token, says in ((None, "needs the server's token"), ("wrong", "not this server's token")):
         refused = materialize(server, token, view="weather")
         assert refused.status_code == 401
@@ -247,7 +193,7 @@ def test_a_write_needs_the_token(server: Server) -> None:
     assert TOKEN not in server.log.read_text()
 
 
-def test_a_write_that_is_not_understood_is_refused_in_words(server: Server) -> None:
+def test_a_write_that_is_not_understood_is_refused_in_words(server: CatalogServer) -> None:
     naive = materialize(server, TOKEN, view="weather", start="2013-01-01T00:00:00")
     assert naive.status_code == 422
     assert "start" in naive.json()["detail"]
@@ -261,7 +207,7 @@ def test_a_write_that_is_not_understood_is_refused_in_words(server: Server) -> N
 
 
 @pytest.mark.parametrize("path", ["/", "/api/v1/registry", "/static/catalog.css", "/health"])
-def test_another_hosts_name_is_refused(server: Server, path: str) -> None:
+def test_another_hosts_name_is_refused(server: CatalogServer, path: str) -> None:
     refused = server.get(path, host="evil.example.com")
     assert refused.status_code == 400
     assert "does not answer to the name 'evil.example.com'" in refused.text
@@ -269,7 +215,7 @@ def test_another_hosts_name_is_refused(server: Server, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/", "/views/nope", "/api/v1/views", "/static/catalog.js"])
-def test_every_answer_says_what_a_page_may_do(server: Server, path: str) -> None:
+def test_every_answer_says_what_a_page_may_do(server: CatalogServer, path: str) -> None:
     headers = server.get(path).headers
     assert "default-src 'none'" in headers["content-security-policy"]
     assert "'unsafe-inline'" not in headers["content-security-policy"]
@@ -278,7 +224,7 @@ def test_every_answer_says_what_a_page_may_do(server: Server, path: str) -> None
 
 
 @pytest.mark.parametrize("path", ["/static/base.html", "/static/../catalog/base.html", "/static/%2e%2e/.keep"])
-def test_templates_are_no_ones_to_fetch(server: Server, path: str) -> None:
+def test_templates_are_no_ones_to_fetch(server: CatalogServer, path: str) -> None:
     assert server.get(path).status_code == 404
 
 
@@ -303,7 +249,7 @@ def test_templates_are_no_ones_to_fetch(server: Server, path: str) -> None:
         ("/search?q=zebra", ["Nothing is called, described, owned or tagged like “zebra”."]),
     ],
 )
-def test_pages_show_what_they_are_about(server: Server, path: str, shows: list[str]) -> None:
+def test_pages_show_what_they_are_about(server: CatalogServer, path: str, shows: list[str]) -> None:
     page = server.get(path)
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/html")
@@ -323,14 +269,16 @@ def test_pages_show_what_they_are_about(server: Server, path: str, shows: list[s
         ("/nowhere", "There is no page &#39;/nowhere&#39;.", "/"),
     ],
 )
-def test_a_page_that_is_not_there_says_so_and_what_comes_near(server: Server, path: str, says: str, near: str) -> None:
+def test_a_page_that_is_not_there_says_so_and_what_comes_near(
+    server: CatalogServer, path: str, says: str, near: str
+) -> None:
     page = server.get(path)
     assert page.status_code == 404
     assert says in page.text
     assert f'href="{near}"' in page.text
 
 
-def test_every_link_of_every_page_leads_somewhere(server: Server) -> None:
+def test_every_link_of_every_page_leads_somewhere(server: CatalogServer) -> None:
     waiting, seen = ["/"], set[str]()
     while waiting:
         path = waiting.pop()
@@ -347,7 +295,7 @@ def test_every_link_of_every_page_leads_somewhere(server: Server) -> None:
 # --- following the project ---------------------------------------------------------------------------------------
 
 
-def test_an_apply_and_a_load_show_without_a_restart(own_server: Server) -> None:
+def test_an_apply_and_a_load_show_without_a_restart(own_server: CatalogServer) -> None:
     tag = own_server.get("/api/v1/stats").headers["etag"]
     features = own_server.project / "features.py"
     features.write_text(features.read_text() + "\n\nclass Later(fs.FeatureService):\n    features = [Weather.wind]\n")
@@ -364,7 +312,7 @@ def test_an_apply_and_a_load_show_without_a_restart(own_server: Server) -> None:
     assert "17 rows" in page, "the second day is warmer than the rule allows"
 
 
-def test_a_registry_that_somebody_breaks_keeps_its_last_version(own_server: Server) -> None:
+def test_a_registry_that_somebody_breaks_keeps_its_last_version(own_server: CatalogServer) -> None:
     registry = own_server.project / "registry.json"
     good = registry.read_text()
     registry.write_text(good[: len(good) // 2])
@@ -387,7 +335,7 @@ def test_an_empty_project_without_a_token_says_the_next_steps(tmp_path: Path) ->
         assert refused.status_code == 403
         assert "FESTAF_TOKEN" in refused.json()["detail"]
     finally:
-        stop(server)
+        server.stop()
 
 
 @pytest.mark.parametrize("case", ["a broken registry", "an occupied port"])
