@@ -59,6 +59,11 @@ class Prepared:
     columns: tuple[str, ...]
     computation: Computation | None = None
 
+    @property
+    def waits(self) -> bool:
+        """Whether an answer takes long enough for a server to do something else meanwhile."""
+        return self.question.waits or self.computation is not None
+
     def answer(
         self, rows: Sequence[Mapping[str, Any]], at: datetime
     ) -> tuple[list[dict[str, Any]], list[dict[str, Missing]]]:

@@ -16,10 +16,10 @@ from starlette.exceptions import HTTPException
 
 from e2e_ml import __version__, resources
 from e2e_ml.festaf.errors import FeatureStoreError
-from e2e_ml.festaf.server import api, pages, wishing
+from e2e_ml.festaf.server import api, pages, rows, wishing
 from e2e_ml.festaf.server.live import Live, live_of
 from e2e_ml.festaf.server.rendering import NotHereError, missing, render
-from e2e_ml.festaf.server.security import Guard, RefusedError
+from e2e_ml.festaf.server.security import Guard, RefusedError, host_allowed
 
 _LOG = logging.getLogger(__name__)
 
@@ -49,7 +49,12 @@ def create_app(
     app.state.token = token
     app.state.form_key = secrets.token_urlsafe(24)
     app.add_middleware(Guard, served_on=host, extra=tuple(allow_hosts))
+    # Added last, so that it is reached first.
+    app.add_middleware(
+        rows.OnlineRoute, store=app.state.live.store, allowed=lambda name: host_allowed(name, host, tuple(allow_hosts))
+    )
     app.include_router(api.router)
+    app.include_router(rows.router)
     app.include_router(wishing.api)
     app.include_router(wishing.pages)
     app.include_router(pages.router)

@@ -69,6 +69,10 @@ class Live:
         return self._kept.get("catalog", "", _file_version(self._registry_file), self._indexed)
 
     @property
+    def store(self) -> FeatureStore:
+        return self._store
+
+    @property
     def registry(self) -> Registry:
         return self.catalog.registry
 
