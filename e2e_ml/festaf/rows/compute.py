@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,12 +18,14 @@ from e2e_ml.festaf.dtypes import DataType
 from e2e_ml.festaf.expression import ExpressionError, columns, from_json, is_row_level
 from e2e_ml.festaf.expression.compile_narwhals import to_narwhals, to_polars
 from e2e_ml.festaf.expression.functions import load
+from e2e_ml.festaf.expression.portability import runs_on
 from e2e_ml.festaf.expression.scaling import is_scaled
 from e2e_ml.festaf.expression.steps import PythonStep, RowStep, Step, WindowStep, column_types, steps
 from e2e_ml.festaf.model import Feature, FeatureView
 from e2e_ml.festaf.rows.polars_types import TIMESTAMP, polars_type
 from e2e_ml.festaf.rows.windows import Order, Window, add_windows, order_of, window_of
 
+Work = Callable[[pl.DataFrame], pl.DataFrame]
 Function = Callable[[pl.DataFrame], object]  # of the project's own code; what it should give is a polars.Series
 
 
@@ -37,16 +40,32 @@ class Kernels(Protocol):
         """`rows` with the windows' columns; what they are is said in `windows`."""
         ...
 
-    def add_python(self, rows: Any, step: PythonStep, function: Function) -> Any:
-        """`rows` with the step's column, which the function makes of those that the step names."""
+    def add_python(self, rows: Any, step: PythonStep, project: Path) -> Any:
+        """`rows` with the step's column, which a function of the project folder makes of those that the step names."""
         ...
 
 
 class ByNarwhals:
-    """Row-level expressions where narwhals compiles them for the whole frame; `portability.runs_on` says which."""
+    """An engine that computes what it can by way of narwhals, and takes the rest through Polars, batch by batch."""
+
+    name: str
 
     def add_expression(self, rows: Any, step: RowStep, types: Mapping[str, DataType]) -> Any:
+        if not runs_on(self.name, step.expression, types):
+            return self.through_polars(rows, step, partial(computed, step=step, types=dict(types)))
         return nw.from_native(rows).with_columns(to_narwhals(step.expression, types).alias(step.name)).to_native()
+
+    def add_python(self, rows: Any, step: PythonStep, project: Path) -> Any:
+        return self.through_polars(rows, step, partial(made_in, step=step, project=project))
+
+    def through_polars(self, rows: Any, step: RowStep | PythonStep, work: Work) -> Any:
+        """`rows` with the step's column, which `work` adds to a Polars frame of any number of rows."""
+        raise NotImplementedError
+
+
+def computed(rows: pl.DataFrame, step: RowStep, types: Mapping[str, DataType]) -> pl.DataFrame:
+    """`rows` with the step's column."""
+    return rows.with_columns(to_polars(step.expression, types).alias(step.name))
 
 
 class OnPolars:
@@ -56,8 +75,9 @@ class OnPolars:
     def add_windows(self, rows: pl.LazyFrame, windows: Sequence[Window], order: Order) -> pl.LazyFrame:
         return add_windows(rows, windows, order)
 
-    def add_python(self, rows: pl.LazyFrame, step: PythonStep, function: Function) -> pl.LazyFrame:
+    def add_python(self, rows: pl.LazyFrame, step: PythonStep, project: Path) -> pl.LazyFrame:
         schema = {**rows.collect_schema(), step.name: polars_type(step.dtype)}
+        function = load(step.node, project)  # here, so that one that has changed is refused before anything runs
         return rows.map_batches(lambda frame: frame.with_columns(made(frame, step, function)), schema=schema)
 
 
@@ -78,6 +98,12 @@ def made(rows: pl.DataFrame, step: PythonStep, function: Function) -> pl.Series:
         return column.cast(polars_type(step.dtype)).alias(step.name)
     except pl.exceptions.PolarsError as error:
         raise ExpressionError(f"{called} gave {column.dtype}, and is declared as {step.dtype}: {error}") from error
+
+
+def made_in(rows: pl.DataFrame, step: PythonStep, project: Path) -> pl.DataFrame:
+    """`rows` with the column of a function of the project folder. Raises ExpressionError where it is not the one that
+    was applied."""
+    return rows.with_columns(made(rows, step, load(step.node, project)))
 
 
 def stored_features(view: FeatureView) -> tuple[Feature, ...]:
@@ -174,7 +200,7 @@ def apply_steps(
             case PythonStep():
                 if project is None:
                     raise ExpressionError(f"{view.name}.{step.name} is a function of the project: say its folder.")
-                rows = kernels.add_python(rows, step, load(step.node, project))
+                rows = kernels.add_python(rows, step, project)
         types[step.name] = step.dtype
     return flushed(rows)
 

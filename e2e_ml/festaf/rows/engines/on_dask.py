@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import dask.dataframe as dd
@@ -20,7 +21,7 @@ import pyarrow as pa
 from e2e_ml.festaf.dtypes import DataType
 from e2e_ml.festaf.expression.steps import PythonStep, RowStep
 from e2e_ml.festaf.model import FeatureView
-from e2e_ml.festaf.rows.compute import Function, stored_schema
+from e2e_ml.festaf.rows.compute import stored_schema
 from e2e_ml.festaf.rows.engines.on_pandas import ENGINE as PANDAS
 from e2e_ml.festaf.rows.engines.on_pandas import Frame, arrow_typed, from_polars, to_polars
 from e2e_ml.festaf.rows.engines.protocol import Lookup
@@ -74,9 +75,9 @@ class DaskEngine:
             rows = _each(_together(rows, dict.fromkeys(group), parts), _windowed, windows=mine, order=order)
         return _in_order(rows, _ROW, parts)
 
-    def add_python(self, rows: Frames, step: PythonStep, function: Function) -> Frames:
-        """A call for each partition; what the function gives for no rows must have its type too."""
-        return _each(rows, PANDAS.add_python, step=step, function=function)
+    def add_python(self, rows: Frames, step: PythonStep, project: Path) -> Frames:
+        """A call for each partition, and one for no rows, whose type has to be right too."""
+        return _each(rows, PANDAS.add_python, step=step, project=project)
 
 
 def _each(frame: Frames, work: Any, **more: Any) -> Frames:

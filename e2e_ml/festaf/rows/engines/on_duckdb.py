@@ -16,9 +16,10 @@ import polars as pl
 
 from e2e_ml.festaf import dtypes
 from e2e_ml.festaf.dtypes import FLOATS, DataType
-from e2e_ml.festaf.expression.steps import PythonStep
+from e2e_ml.festaf.expression.portability import runs_on
+from e2e_ml.festaf.expression.steps import PythonStep, RowStep, column_types
 from e2e_ml.festaf.model import FeatureView
-from e2e_ml.festaf.rows.compute import ByNarwhals, Function, apply_steps, made, steps_on_read, stored_features
+from e2e_ml.festaf.rows.compute import ByNarwhals, Work, apply_steps, steps_on_read, stored_features
 from e2e_ml.festaf.rows.engines.on_polars import ENGINE as POLARS
 from e2e_ml.festaf.rows.engines.protocol import Lookup
 from e2e_ml.festaf.rows.offline import OfflineStore
@@ -62,7 +63,8 @@ class DuckEngine(ByNarwhals):
     def history(self, entities: Relation, lookups: Sequence[Lookup], offline: OfflineStore) -> Relation:
         answer = _query(entities, f"SELECT *, row_number() OVER () - 1 AS {ASKED} FROM it")
         for each in lookups:
-            answer = _query(answer, _joined(each, self._stored(each, offline)))
+            answer, stored = self._stored(answer, each, offline)
+            answer = _query(answer, _joined(each, stored))
         return _query(answer, f"SELECT * EXCLUDE ({ASKED}) FROM it ORDER BY {ASKED}")
 
     def to_polars(self, frame: Relation) -> pl.DataFrame:
@@ -87,15 +89,21 @@ class DuckEngine(ByNarwhals):
             rows = _query(rows, f"SELECT * EXCLUDE ({_TIME}, {_PLACE}), {added} FROM it")
         return _query(rows, f"SELECT * EXCLUDE ({_ROW}) FROM it ORDER BY {_ROW}")
 
-    def add_python(self, rows: Relation, step: PythonStep, function: Function) -> Relation:
-        """The function takes a Polars frame, so that the rows are brought here for it."""
-        frame = self.to_polars(rows)
-        return _relation(frame.with_columns(made(frame, step, function)))
+    def through_polars(self, rows: Relation, step: RowStep | PythonStep, work: Work) -> Relation:
+        """The rows are brought here for it."""
+        return _relation(work(self.to_polars(rows)))
 
-    def _stored(self, each: Lookup, offline: OfflineStore) -> str:
-        """The view's rows with STORED and what is computed of them on reading, as the text of a query."""
-        rows = _connection().sql(_scan(each.view, offline))
-        return apply_steps(each.view, rows, steps_on_read(each.view, each.columns), self).sql_query()
+    def _stored(self, asked: Relation, each: Lookup, offline: OfflineStore) -> tuple[Relation, str]:
+        """`asked`, and a query there for the view's rows with STORED and what is computed of them on reading."""
+        view, todo = each.view, steps_on_read(each.view, each.columns)
+        rows = apply_steps(view, _connection().sql(_scan(view, offline)), todo, self)
+        types = {**column_types(view), **{step.name: step.dtype for step in todo}}
+        if all(isinstance(step, RowStep) and runs_on(self.name, step.expression, types) for step in todo):
+            return asked, rows.sql_query()
+        # Rows that came through Polars are no query any more: both sides meet on a connection of their own.
+        connection = cast(Any, _connection())
+        connection.register("festaf_stored", cast(Any, rows).to_arrow_table())
+        return connection.from_arrow(asked.to_arrow_table()), "SELECT * FROM festaf_stored"
 
 
 def _connection() -> duckdb.DuckDBPyConnection:

@@ -16,9 +16,9 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 
-from e2e_ml.festaf.expression.steps import PythonStep
+from e2e_ml.festaf.expression.steps import PythonStep, RowStep
 from e2e_ml.festaf.model import FeatureView
-from e2e_ml.festaf.rows.compute import ByNarwhals, Function, apply_steps, made, steps_on_read
+from e2e_ml.festaf.rows.compute import ByNarwhals, Work, apply_steps, steps_on_read
 from e2e_ml.festaf.rows.engines.on_polars import ENGINE as POLARS
 from e2e_ml.festaf.rows.engines.protocol import Lookup
 from e2e_ml.festaf.rows.offline import OfflineStore
@@ -63,8 +63,8 @@ class PandasEngine(ByNarwhals):
         added = POLARS.add_windows(polars.lazy(), windows, order).select(w.output for w in windows).collect()
         return pd.concat([rows, from_polars(added).set_axis(rows.index, axis=0)], axis=1)
 
-    def add_python(self, rows: Frame, step: PythonStep, function: Function) -> Frame:
-        column = made(to_polars(rows[list(step.inputs)]), step, function).to_frame()
+    def through_polars(self, rows: Frame, step: RowStep | PythonStep, work: Work) -> Frame:
+        column = work(to_polars(rows)).select(step.name)
         return pd.concat([rows, from_polars(column).set_axis(rows.index, axis=0)], axis=1)
 
 
@@ -78,7 +78,7 @@ def from_polars(frame: pl.DataFrame) -> Frame:
 
 
 def to_polars(frame: Frame) -> pl.DataFrame:
-    table: Any = pa.Table.from_pandas(frame, preserve_index=False)
+    table = cast(Any, pa).Table.from_pandas(frame, preserve_index=False)
     return cast(pl.DataFrame, pl.from_arrow(table))
 
 
