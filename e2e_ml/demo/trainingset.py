@@ -12,8 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
-from e2e_ml.festaf import FeatureStore
-from e2e_ml.festaf.rows.training_set import HistoricalFeatures
+from e2e_ml.festaf import FeatureStore, HistoricalFeatures
 
 SERVICE = "flight_delay"
 AT = "event_timestamp"

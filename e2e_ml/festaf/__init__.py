@@ -43,6 +43,7 @@ from e2e_ml.festaf.definition.types import (
 from e2e_ml.festaf.errors import FeatureStoreError
 
 if TYPE_CHECKING:
+    from e2e_ml.festaf.rows.training_set import HistoricalFeatures
     from e2e_ml.festaf.store import FeatureStore
 
 __all__ = [
@@ -63,6 +64,7 @@ __all__ = [
     "FeatureView",
     "Float32",
     "Float64",
+    "HistoricalFeatures",
     "Int8",
     "Int16",
     "Int32",
@@ -93,4 +95,8 @@ def __getattr__(name: str) -> Any:
         from e2e_ml.festaf.store import FeatureStore
 
         return FeatureStore
+    if name == "HistoricalFeatures":
+        from e2e_ml.festaf.rows.training_set import HistoricalFeatures
+
+        return HistoricalFeatures
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

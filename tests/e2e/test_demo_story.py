@@ -104,7 +104,7 @@ def test_one_training_run_that_the_views_assets_made(told: Told) -> None:
     path = f"/dags/flights.train/dagRuns/{run['dag_run_id']}/taskInstances"
     states = {task["task_id"]: task["state"] for task in told.airflow(path)["task_instances"]}
     assert states == dict.fromkeys(
-        ["coverage", "training_set", "logistic_regression", "gradient_boosting", "promote"], "success"
+        ["coverage", "training_set", "logistic_regression", "gradient_boosting", "promote", "foretell"], "success"
     )
     dag = told.airflow("/dags/flights.train/details")
     assert {"ml:train", "flights"} == {tag["name"] for tag in dag["tags"]}

@@ -19,10 +19,9 @@ from mlflow import sklearn as sklearn_models
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.tree import DecisionTreeRegressor
 
-from e2e_ml.festaf import FeatureStoreError
+from e2e_ml.festaf import FeatureStoreError, HistoricalFeatures
 from e2e_ml.festaf.data_commands import predict
 from e2e_ml.festaf.definition.loading import load_definitions
-from e2e_ml.festaf.rows.training_set import HistoricalFeatures
 from e2e_ml.festaf.store import FeatureStore
 
 DEFINITIONS = """
@@ -52,9 +51,18 @@ class Plane(fs.FeatureView):
     maker = fs.String()
 
 
+class AtTheGate(fs.OnDemandView):
+    waiting = fs.Int64().request()
+    cold_wait = waiting * Weather.freezing.cast(fs.Int64)
+
+
 class WindSoon(fs.FeatureService):
     features = (Weather.temp, Weather.freezing, Weather.wind_mean_2h, Plane.seats)
     target = Weather.wind > 10
+
+
+class Boarding(fs.FeatureService):
+    features = (Plane.seats, AtTheGate.cold_wait)
 """
 NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 FIRST = NOW - timedelta(hours=47)
@@ -230,6 +238,25 @@ def test_chances_of_a_classifier_are_named_and_the_alias_is_followed(
     assert {k: tags[k] for k in ("feast.project", "feast.feature_service", "festaf.registry_version")} == {
         "feast.project": "flights", "feast.feature_service": "wind_soon", "festaf.registry_version": "1",
     }  # fmt: skip
+
+
+def test_what_a_request_brings_is_asked_with_the_keys(store: FeatureStore) -> None:
+    waiting = pl.Series("waiting", range(40), dtype=pl.Int64)
+    data = store.historical("boarding", flights().with_columns(waiting))
+    rows = data.to_polars().select(pl.col(data.columns).cast(pl.Float64))
+    assert rows["at_the_gate__cold_wait"].to_list() == [float(h) if 20 + h <= 32 else 0.0 for h in range(40)]
+    fitted = LinearRegression().fit(rows.to_pandas(), range(40))
+    with mlflow.start_run():
+        logged = data.log_model(fitted, name="boarding", fitted_on=rows)
+    then = {"origin": "JFK", "tailnum": "N2", "waiting": 9, "event_timestamp": FIRST + timedelta(hours=3)}
+    now = {"origin": "JFK", "tailnum": "N2", "waiting": 9}
+    for key, cold in ((then, 9.0), (now, 0.0)):
+        found = store.predict(logged.model_uri, key)
+        assert found.features.row(0) == (200, cold)
+        wanted = fitted.predict(pd.DataFrame([[200.0, cold]], columns=rows.columns))[0]
+        assert found.to_dicts()[0]["prediction"] == pytest.approx(wanted)
+    with pytest.raises(FeatureStoreError, match="waiting"):
+        store.predict(logged.model_uri, {"origin": "JFK", "tailnum": "N2"})
 
 
 def test_a_training_set_from_a_file_trains_the_same_model(store: FeatureStore, data: HistoricalFeatures) -> None:

@@ -170,8 +170,8 @@ class _Writer:
     def _source(self, item: str, view: View) -> str:
         source = view.source
         if source is None:
-            self._note(item, "it has no source in Feast: its rows come by store.push, or from the file named here.")
-            return f"fs.parquet({spelling.text(f'data/{snake_case(view.name)}.parquet')})"
+            self._note(item, "it has no source in Feast: its rows come by store.push.")
+            return 'fs.push(timezone="UTC")'
         if source.type == "FileSource" and source.format in _FILES:
             return f'fs.{_FILES[source.format]}({spelling.text(self._place(source.path))}, timezone="UTC")'
         if source.type == "PostgreSQLSource":

@@ -181,6 +181,15 @@ def test_an_online_store_of_redis_is_in_the_settings() -> None:
     assert "Redis is in festaf.yaml" in str(made.notes[-1])
 
 
+def test_a_view_without_a_source_is_pushed_to() -> None:
+    made = written(view(source=None))
+    assert '    source = fs.push(timezone="UTC")\n' in made.files["features.py"]
+    assert [str(note) for note in made.notes] == [
+        "feature view driver: it has no source in Feast: its rows come by store.push.",
+        "feature view driver: its source names no event time: it holds the current values alone.",
+    ]
+
+
 def test_texts_with_quotes_and_lines_stay_texts() -> None:
     odd = 'It\'s "odd"\nand \\n long' + " very" * 40
     made = written(view(description=odd, features=(Field(name="rate", type=of("Float32"), description=odd),)))

@@ -41,6 +41,8 @@ def flights_train() -> None:
     3. **logistic_regression** and **gradient_boosting**: trained up to 10 March, tested on 11 to 31 March, logged and
        registered as `flight-delay`.
     4. **promote**: the better one by AUC on the test is `champion`, the other one `challenger`.
+    5. **foretell**: the champion is asked about the flights of 31 March, by their keys alone: the store finds the
+       features that it was trained on, as they were known at each departure.
 
     A repeated task finds what it made before, and registers nothing twice.
     """
@@ -91,9 +93,20 @@ def flights_train() -> None:
         print(f"Champion is version {champion.version}, {champion.kind}, with AUC {champion.auc:.3f} on the test.")
         return champion.as_dict()
 
+    @task
+    def foretell() -> str:
+        """The flights of the last day, the likeliest to be late first."""
+        from e2e_ml.demo import foretelling
+
+        file, rows = foretelling.foretell(PROJECT)
+        first = rows.row(0, named=True)
+        said = f"{first['chance_of_late']:.0%} for {first['flight']}"
+        print(f"{rows.height} flights are in {file}, by {first['model']}. The likeliest to be late: {said}.")
+        return str(file)
+
     path = training_set()
     coverage() >> path
-    promote([logistic_regression(path), gradient_boosting(path)])
+    promote([logistic_regression(path), gradient_boosting(path)]) >> foretell()
 
 
 flights_train()
