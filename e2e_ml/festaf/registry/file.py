@@ -269,6 +269,8 @@ def _who(current: model.Registry) -> str:
 
 def _write(path: Path, text: bytes) -> None:
     """Replace the file at once: a reader sees the old one or the new one, also after a power cut."""
+    for left in path.parent.glob(f".{path.name}.*"):  # of a writer that was killed: the lock is ours
+        left.unlink(missing_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
