@@ -250,12 +250,11 @@ def test_templates_are_no_ones_to_fetch(server: CatalogServer, path: str) -> Non
     ],
 )
 def test_pages_show_what_they_are_about(server: CatalogServer, path: str, shows: list[str]) -> None:
-    page = server.get(path)
-    assert page.status_code == 200
-    assert page.headers["content-type"].startswith("text/html")
+    assert server.get(path).headers["content-type"].startswith("text/html")
+    page = server.page(path)
     for text in shows:
-        assert text in page.text
-    assert "<b>hour by hour" not in page.text, "text of a definition is never HTML"
+        assert text in page
+    assert "<b>hour by hour" not in page, "text of a definition is never HTML"
 
 
 @pytest.mark.parametrize(
@@ -292,6 +291,123 @@ def test_every_link_of_every_page_leads_somewhere(server: CatalogServer) -> None
     assert {"/views/weather", "/services/delay", "/entities/runway", "/static/catalog.css", "/openapi.json"} <= seen
 
 
+# --- trying it ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "shows"),
+    [
+        ("/views/weather?ask.origin=JFK", ["weather.<wbr>temp", "<code>13</code>", "<code>false</code>"]),
+        ("/services/delay?ask.origin=JFK", ["weather.<wbr>wind_<wbr>mean_<wbr>6h", "<code>20.5</code>"]),
+        ("/views/weather?ask.origin=LAX", ["missing: absent"]),
+        ("/views/weather?ask.origin=", ["A key is needed."]),
+        ("/views/weather", ['placeholder="JFK"', '<option value="JFK">']),
+    ],
+)
+def test_a_row_is_looked_up_from_the_page(server: CatalogServer, path: str, shows: list[str]) -> None:
+    page = server.page(path)
+    for text in shows:
+        assert text in page
+
+
+# --- wishes ------------------------------------------------------------------------------------------------------
+
+
+def key_of(server: CatalogServer) -> str:
+    found = re.search(r'name="key" value="([^"]+)"', server.get("/wishes").text)
+    assert found is not None
+    return found[1]
+
+
+def send(server: CatalogServer, path: str, headers: dict[str, str] | None = None, **form: str) -> httpx.Response:
+    return httpx.post(server.url + path, data=form, headers=headers or {}, timeout=60)
+
+
+def test_a_person_wishes_joins_and_answers_without_a_token(own_server: CatalogServer) -> None:
+    empty = own_server.get("/search?q=gusts%20%26%20squalls").text
+    assert 'href="/wishes?name=gusts%20%26%20squalls#new"' in empty
+    assert 'value="gusts &amp; squalls"' in own_server.get("/wishes?name=gusts%20%26%20squalls").text
+    key = key_of(own_server)
+    made = send(own_server, "/wishes", key=key, name="gusts & <squalls>", by="ada", why="Delays.")
+    assert (made.status_code, made.headers["location"]) == (303, "/wishes/1")
+    page = own_server.get("/wishes/1").text
+    assert "gusts &amp; &lt;squalls&gt;" in page
+    assert send(own_server, "/wishes/1/votes", key=key, by="bob", why="").status_code == 303
+    assert "2 people" in own_server.get("/wishes/1").text
+    wrong = send(own_server, "/wishes/1/answer", key=key, by="ops", answer="", feature="weather.gust")
+    assert wrong.status_code == 422
+    assert "There is no feature &#39;weather.gust&#39;" in wrong.text
+    answered = send(own_server, "/wishes/1/answer", key=key, by="ops", answer="", feature="weather.wind")
+    assert answered.status_code == 303
+    assert 'href="/views/weather/features/wind"' in own_server.get("/wishes/1").text
+    (data,) = own_server.json("/api/v1/wishes")
+    assert (data["status"], data["feature"], len(data["votes"])) == ("made", "weather.wind", 2)
+
+
+@pytest.mark.parametrize(
+    ("key", "headers", "says"),
+    [
+        ("", {}, "started again since this page was opened"),
+        ("guessed", {}, "started again since this page was opened"),
+        ("the page's", {"sec-fetch-site": "cross-site"}, "not of this server"),
+        ("the page's", {"sec-fetch-site": "same-site"}, "not of this server"),
+    ],
+)
+def test_a_form_of_another_site_is_refused_and_what_was_typed_is_kept(
+    server: CatalogServer, key: str, headers: dict[str, str], says: str
+) -> None:
+    key = key_of(server) if key == "the page's" else key
+    refused = send(server, "/wishes", headers, key=key, name="from elsewhere", by="eve")
+    assert refused.status_code == 403
+    assert says in refused.text
+    assert 'value="from elsewhere"' in refused.text
+    assert server.json("/api/v1/wishes") == []
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b'{"name": "x"}', "application/json", 415),
+        (b"name=x", "text/plain", 415),
+        (b"name=" + b"x" * 40_000, "application/x-www-form-urlencoded", 413),
+    ],
+)
+def test_what_is_no_form_of_the_page_is_refused(server: CatalogServer, body: bytes, kind: str, status: int) -> None:
+    refused = httpx.post(server.url + "/wishes", content=body, headers={"content-type": kind}, timeout=60)
+    assert refused.status_code == status
+    assert server.json("/api/v1/wishes") == []
+
+
+def test_programs_wish_with_the_token(own_server: CatalogServer) -> None:
+    def post(path: str, token: str | None, **data: Any) -> httpx.Response:
+        headers = {"authorization": f"Bearer {token}"} if token else {}
+        return httpx.post(own_server.url + path, json=data, headers=headers, timeout=60)
+
+    assert post("/api/v1/wishes", None, name="gusts", by="ada").status_code == 401
+    assert post("/api/v1/wishes", TOKEN, name="gusts", by="").status_code == 422
+    assert post("/api/v1/wishes", TOKEN, name="gusts", by="ada").json()["number"] == 1
+    assert len(post("/api/v1/wishes/1/votes", TOKEN, by="bob", why="Delays.").json()["votes"]) == 2
+    assert post("/api/v1/wishes/1/answer", TOKEN, by="ops", answer="No.").json()["status"] == "answered"
+    assert post("/api/v1/wishes/9/votes", TOKEN, by="bob").status_code == 404
+    assert own_server.json("/api/v1/wishes/1")["answer"] == "No."
+    assert own_server.get("/api/v1/wishes/9").status_code == 404
+    assert own_server.get("/wishes/9").status_code == 404
+    assert own_server.get("/wishes/nine").status_code == 404
+
+
+def test_a_feature_applied_after_the_wish_is_suggested_for_it(own_server: CatalogServer) -> None:
+    send(own_server, "/wishes", key=key_of(own_server), name="wind squared", by="ada")
+    assert "Is this it?" not in own_server.get("/wishes/1").text
+    features = own_server.project / "features.py"
+    text = features.read_text()
+    features.write_text(text.replace("    freezing =", "    wind_squared = wind * wind\n    freezing ="))
+    store = FeatureStore.open(own_server.project)
+    store.apply(store.plan(load_definitions(own_server.project)), by="ada")
+    page = own_server.get("/wishes/1").text
+    assert "Is this it?" in page
+    assert 'name="feature" value="weather.wind_squared"' in page
+
+
 # --- following the project ---------------------------------------------------------------------------------------
 
 
@@ -307,7 +423,7 @@ def test_an_apply_and_a_load_show_without_a_restart(own_server: CatalogServer) -
     store.load("weather", datetime(2013, 1, 2, tzinfo=UTC), datetime(2013, 1, 3, tzinfo=UTC))
     assert own_server.json("/api/v1/stats")["views"]["weather"]["rows"] == 48
     assert len({tag, later, own_server.get("/api/v1/stats").headers["etag"]}) == 3
-    page = own_server.get("/views/weather").text
+    page = own_server.page("/views/weather")
     assert "48 rows" in page
     assert "17 rows" in page, "the second day is warmer than the rule allows"
 

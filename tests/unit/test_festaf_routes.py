@@ -19,6 +19,7 @@ PAGES = [
     (refs.feature_service(P, "flight_delay"), "/services/flight_delay"),
     (refs.entity(P, "origin"), "/entities/origin"),
     (refs.source(P, "data/weather.csv"), "/sources/data%2Fweather.csv"),
+    (refs.wish(P, 3), "/wishes/3"),
     (refs.feature(P, "a view", "ü?#"), "/views/a%20view/features/%C3%BC%3F%23"),
 ]
 
@@ -48,6 +49,9 @@ def test_another_services_things_have_no_page(ref: Ref) -> None:
         ("/api", None),
         ("/api/v1/views", None),
         ("/views", None),
+        ("/wishes", None),
+        ("/wishes?name=gusts#new", None),
+        ("/wishes/3#answer", refs.wish(P, 3)),
         ("/views/hourly_weather/features", None),
         ("/views/hourly_weather/features/temp/history", None),
         ("/views//features/temp", None),

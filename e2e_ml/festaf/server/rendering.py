@@ -82,7 +82,7 @@ def names_linked(catalog: Catalog, text: str, view: str = "") -> Markup:
     made: list[Markup] = []
     for part in re.split(r"(`[^`]+`|\w+(?:\.\w+)?)", text):
         name = part.strip("`")
-        path = catalog.path(f"{view}.{name}") if view and "." not in name else None
+        path = catalog.path(f"{view}.{name}") if view and name and "." not in name else None
         if path is None and (name != part or "_" in name or "." in name):
             path = catalog.path(name)
         made.append(Markup('<a href="{}">{}</a>').format(path, name) if path else Markup.escape(part))
