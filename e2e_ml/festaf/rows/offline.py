@@ -128,10 +128,11 @@ class OfflineStore:
             broken=checked.broken if checked else (),
         )
         rows = _as_stored(view, rows)
+        noted = _called(entry, {feature.name: feature.column for feature in view.features})
         with self.turn(view.table):
             table = self._table(view.table)
             _check_types(view, table)
-            metadata = CommitProperties(custom_metadata={_LEDGER: entry.model_dump_json(exclude={"writes"})})
+            metadata = CommitProperties(custom_metadata={_LEDGER: noted.model_dump_json(exclude={"writes"})})
             if view.event_time is None:
                 write_deltalake(
                     table or self.path(view.table),
@@ -217,7 +218,7 @@ class OfflineStore:
 
     def intervals(self, view: FeatureView) -> tuple[WrittenInterval, ...]:
         """The ledger, by interval: an entry that a later write covers is left out. Snapshots: one entry, the last."""
-        entries = self._entries(view.table)
+        entries = self._entries(view)
         if view.event_time is None:
             return tuple(entries[-1:])
         valid: list[WrittenInterval] = []
@@ -234,7 +235,7 @@ class OfflineStore:
 
     def trend(self, view: FeatureView) -> tuple[IntervalStats, ...]:
         """How rules and features fared, oldest first: interval by interval, or write by write of a snapshot."""
-        points = self.intervals(view) if view.event_time is not None else self._entries(view.table)
+        points = self.intervals(view) if view.event_time is not None else self._entries(view)
         return tuple(IntervalStats(**{name: getattr(p, name) for name in IntervalStats.model_fields}) for p in points)
 
     # --- inside ---------------------------------------------------------------------------------------------------
@@ -269,10 +270,22 @@ class OfflineStore:
                     return datetime.fromisoformat(entry["written_at"])
         return None
 
-    def _entries(self, view: str) -> list[WrittenInterval]:
+    def _entries(self, view: FeatureView) -> list[WrittenInterval]:
         """Every entry ever, oldest first."""
-        found = [json.loads(c[_LEDGER]) for c in self._history(view) if _LEDGER in c]
-        return [WrittenInterval.model_validate(entry) for entry in reversed(found)]
+        found = [json.loads(c[_LEDGER]) for c in self._history(view.table) if _LEDGER in c]
+        names = {feature.column: feature.name for feature in view.features}
+        return [_called(WrittenInterval.model_validate(entry), names) for entry in reversed(found)]
+
+
+def _called(entry: WrittenInterval, names: Mapping[str, str]) -> WrittenInterval:
+    """The entry with other names for its features: the ledger keeps those of columns, which no rename changes."""
+    if all(old == new for old, new in names.items()):
+        return entry
+    parts = {
+        part: tuple(each.model_copy(update={"feature": names.get(each.feature, each.feature)}) for each in found)
+        for part, found in (("checks", entry.checks), ("features", entry.features), ("broken", entry.broken))
+    }
+    return entry.model_copy(update=parts)
 
 
 def _as_stored(view: FeatureView, rows: pl.DataFrame) -> pl.DataFrame:

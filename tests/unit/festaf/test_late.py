@@ -291,6 +291,19 @@ def test_the_trend_tells_how_rules_and_features_fared(tmp_path: Path) -> None:
     assert [f.feature for f in first.features] == ["temp", "wind", "freezing", "wind_mean_2h"]
 
 
+def test_a_trend_goes_on_over_a_rename(tmp_path: Path) -> None:
+    store = start(tmp_path / "late")
+    pipeline.load(day(store, 0))
+    temp, *others = (f for f in weather().features if f.expression is None)
+    view = weather(features=(temp.model_copy(update={"name": "warmth", "stored_as": "temp"}), *others))
+    renamed = view.model_copy(update={"source_columns": {"warmth": "temp"}})
+    pipeline.load(Interval(store.path, renamed, hour(24), hour(48)))
+    first, second = pipeline.offline_store(store.path).trend(renamed)
+    for point in (first, second):
+        assert (point.checks[0].feature, point.features[0].feature) == ("warmth", "warmth")
+    assert (first.features[0].max, second.features[0].max) == (43.0, 67.0)
+
+
 def test_a_snapshots_trend_is_write_by_write(tmp_path: Path) -> None:
     store = start(tmp_path / "late")
     for _ in range(2):
