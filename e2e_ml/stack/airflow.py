@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -125,6 +126,10 @@ class AirflowRecipe:
         }
         tasks = {
             "FESTAF_PROJECT": str(workspace.festaf_project),
+            # What a task of festaf's leaves its notes with.
+            "AIRFLOW_CONN_FESTAF_AIRFLOW": json.dumps(
+                {"conn_type": "http", "host": self._url, "login": _USER, "password": self._password}
+            ),
             "E2E_ML_WORKSPACE": str(workspace.root),
             **client_environment(self._layout),
         }
