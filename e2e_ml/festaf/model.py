@@ -61,7 +61,7 @@ class Constraint(Record):
     `lower_bound` and `upper_bound` hold the least and the greatest value allowed, `above` and `below` the first value
     that is not; `accepted_values` a list; `min_length` and `max_length` a number of characters, of a list's elements;
     `matches` a regular expression that the whole text fits (Rust's syntax, RE2's but for a few words); `required` and
-    `unique` hold nothing. Constants are written as in a literal's JSON: times as ISO 8601, decimals as text.
+    `unique` hold nothing. Times are written as ISO 8601, decimals as text, durations in seconds.
     """
 
     rule: Literal[
