@@ -134,14 +134,14 @@ def _length(column: pl.Expr, feature: Feature) -> pl.Expr:
 
 
 def _constant(value: Any, dtype: str) -> Any:
-    """A rule's value in the feature's type: JSON has times as ISO 8601, decimals as text, durations in microseconds."""
+    """A rule's value in the feature's type: JSON has times as ISO 8601, decimals as text, durations in seconds."""
     match dtypes.kind(dtype):
         case "timestamp":
             return datetime.fromisoformat(value)
         case "date":
             return date.fromisoformat(value)
         case "duration":
-            return timedelta(microseconds=value)
+            return timedelta(seconds=value)
         case "decimal":
             return Decimal(str(value))
         case _:

@@ -41,7 +41,7 @@ def checked(dtype: str, values: list[Any], rule: str, value: Any = None, **view:
         ("lower_bound", "1.50", "decimal(12, 2)", [Decimal("1.50"), None], [Decimal("1.49")]),
         ("upper_bound", NOON.isoformat(), "timestamp", [NOON, None], [LATER]),
         ("lower_bound", "2026-01-01", "date", [date(2026, 1, 1), None], [date(2025, 12, 31)]),
-        ("upper_bound", 60_000_000, "duration", [timedelta(minutes=1), None], [timedelta(minutes=2)]),
+        ("upper_bound", 60.0, "duration", [timedelta(minutes=1), None], [timedelta(minutes=2)]),
         ("accepted_values", ["rain", "snow"], "string", ["rain", None], ["Rain", ""]),
         ("accepted_values", ["rain", "snow"], "category", ["snow", None], ["sun"]),
         ("accepted_values", [1, 2], "int8", [1, 2, None], [3]),
