@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import polars as pl
 import pytest
 
-from e2e_ml.demo import story
-from e2e_ml.demo.trainingset import gaps
+from e2e_ml.demo import story, trainingset
+from e2e_ml.demo.trainingset import AT, gaps
 from e2e_ml.festaf import FeatureStore
 from e2e_ml.stack import Stack
 from e2e_ml.workspace import Workspace
@@ -110,6 +111,41 @@ def test_one_training_run_that_the_views_assets_made(told: Told) -> None:
     assert {"ml:train", "flights"} == {tag["name"] for tag in dag["tags"]}
     assert (dag["owners"], "passenger care" in dag["owner_links"]) == (["passenger care"], True)
     assert "Which flights" in dag["doc_md"]
+
+
+def test_the_champion_asked_by_keys_alone_is_as_good_as_it_was_measured(
+    told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+    from sklearn.metrics import roc_auc_score
+
+    service = told.stack.services["mlflow"]
+    login = service.login()
+    assert login is not None
+    assert login.basic is not None
+    assert service.url is not None
+    for name, value in zip(("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"), login.basic, strict=True):
+        monkeypatch.setenv(name, value)
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(service.url)
+    root = told.stack.workspace.festaf_project
+    try:
+        store = FeatureStore.open(root)
+        tested = trainingset.entities(root / "data" / "flights.parquet").filter(pl.col(AT) >= trainingset.TEST_FROM)
+        found = store.predict("models:/flight-delay@champion", tested, at=AT)
+    finally:
+        mlflow.set_tracking_uri(before)
+    assert found.model == f"models:/flight-delay/{told.champion.version}"
+    late = pl.read_parquet(root / "data" / "flights.parquet").select("flight", late=pl.col("arr_delay") > 15)
+    rows = found.to_polars().join(late, on="flight", maintain_order="left")
+    assert roc_auc_score(rows["late"], rows["prediction_1"]) == pytest.approx(told.champion.auc)
+    # What the DAG's last task has written is the same.
+    (file,) = (root / "data" / "predictions").glob("*.parquet")
+    written = pl.read_parquet(file).select("flight", "chance_of_late", "model")
+    again = rows.select("flight", "prediction_1").join(written, on="flight")
+    assert again.height == written.height > 500
+    assert again["chance_of_late"].to_list() == pytest.approx(again["prediction_1"].to_list())
+    assert set(written["model"]) == {found.model}
 
 
 def test_two_versions_with_the_better_one_as_champion(told: Told) -> None:
