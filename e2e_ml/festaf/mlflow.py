@@ -197,7 +197,8 @@ def log_model(
     types and which of them may be missing become the model's signature; when it is asked, values are handed over as
     these types. flavor: which of MLflow's it is, found by the model's library unless said. options: more for MLflow's
     `log_model`, such as pyfunc_predict_fn="predict_proba". scikit-learn's models are stored by skops, which runs no
-    code when one is loaded. Gives MLflow's ModelInfo. Raises FeatureStoreError.
+    code when one is loaded; what is made of trees needs skops_trusted_types, and the error says which. Gives MLflow's
+    ModelInfo. Raises FeatureStoreError.
     """
     _mlflow()
     library = flavor or ("pyfunc" if _is_pyfunc(model) else type(model).__module__.partition(".")[0])
@@ -218,10 +219,27 @@ def log_model(
     log_it = importlib.import_module(f"mlflow.{library}").log_model
     subject: dict[str, Any] = {"python_model": model} if library == "pyfunc" else {}
     given: tuple[Any, ...] = () if subject else (model,)
-    logged = log_it(*given, **subject, name=name, registered_model_name=registered_model_name, **options)
+    try:
+        logged = log_it(*given, **subject, name=name, registered_model_name=registered_model_name, **options)
+    except _mlflow().MlflowException as error:
+        if strange := _untrusted(model, options):
+            raise FeatureStoreError(
+                f"skops loads {', '.join(strange)} from nobody unasked: who forges such a file can crash its reader. "
+                f"Where you trust whoever can write to this MLflow, log it with skops_trusted_types={strange}."
+            ) from error
+        raise
     if registered_model_name and logged.registered_model_version:
         _tag_version(registered_model_name, str(logged.registered_model_version), agreed)
     return logged
+
+
+def _untrusted(model: Any, options: Mapping[str, Any]) -> list[str]:
+    """What of a scikit-learn model has to be trusted by name; most often the trees' own arrays."""
+    if options.get("serialization_format") != "skops":
+        return []
+    skops = _quietly("skops.io")
+    trusted = options.get("skops_trusted_types") or []
+    return [name for name in skops.get_untrusted_types(data=skops.dumps(model)) if name not in trusted]
 
 
 def _is_pyfunc(model: Any) -> bool:
@@ -252,6 +270,7 @@ def _defaults(library: str, model: Any, frame: Any, options: Mapping[str, Any]) 
         found["input_example"] = frame.head(5)
     if library == "sklearn" and options.get("serialization_format", "skops") == "skops":
         found["serialization_format"] = "skops"
+        found["skops_trusted_types"] = ["numpy.dtype"]  # the name of a number's type, and no code
         # Said rather than found out: MLflow would load the model in another process to see what it imports.
         needs = {"scikit-learn": "sklearn", "skops": "skops", "pandas": "pandas", "numpy": "numpy"}
         found["pip_requirements"] = [f"{name}=={_quietly(module).__version__}" for name, module in needs.items()]
