@@ -175,6 +175,8 @@ def test_a_required_feature_must_be_there_and_another_may_be_missing(
     tree = DecisionTreeRegressor(random_state=1).fit(with_gaps, rows["weather__temp"])
     with mlflow.start_run() as run:
         trusted = ["sklearn.tree._tree.Tree"]
+        with pytest.raises(FeatureStoreError, match=r"log it with skops_trusted_types=\['sklearn.tree._tree.Tree'\]"):
+            data.log_model(tree, name="tree", fitted_on=with_gaps)
         logged = data.log_model(tree, name="tree", fitted_on=with_gaps, skops_trusted_types=trusted)
     model = logged.model_uri
     (row,) = store.predict(model, {"origin": "JFK", "tailnum": "N3"}).to_dicts()
@@ -303,7 +305,7 @@ def test_what_cannot_be_logged_or_asked_is_a_sentence(
         data.log_model(regression, name="x", fitted_on=pd.DataFrame({"weather__temp": [1.0], "humidity": [2.0]}))
     with pytest.raises(FeatureStoreError, match=r"fitted_on is a ndarray: give a Polars or pandas frame"):
         data.log_model(regression, name="x", fitted_on=np.zeros((2, 4)))
-    with pytest.raises(FeatureStoreError, match=r"MLflow stores no models of builtins in a way that is known here"):
+    with pytest.raises(FeatureStoreError, match=r"MLflow stores no models of builtins by that name"):
         data.log_model(object(), name="x")
     with mlflow.start_run():
         bare = sklearn_models.log_model(regression, name="bare", pip_requirements=[])
