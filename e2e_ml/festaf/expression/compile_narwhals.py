@@ -18,6 +18,7 @@ from e2e_ml.festaf.expression.compiled.operand import Compiler, Expr, Library, O
 from e2e_ml.festaf.expression.operations import apply_type, cast_type
 from e2e_ml.festaf.expression.patterns import whole_text
 from e2e_ml.festaf.expression.tree import Apply, Cast, Column, Expression, ExpressionError, Literal, Python, Window
+from e2e_ml.festaf.expression.tree import columns as columns_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -66,15 +67,29 @@ def _compile(library: Library, expression: Expression, columns: Mapping[str, Dat
         case Cast(arg, dtype):
             operand = _compile(library, arg, columns)
             cast_type(operand.dtype, dtype)
-            return Operand(library, casts.converted(operand, dtype), dtype)
+            return _held(Operand(library, casts.converted(operand, dtype), dtype), expression)
         case Apply(op, args):
             compiled = [_compile(library, arg, columns) for arg in args]
             dtype = apply_type(op, args, [each.dtype for each in compiled])
             if op not in _OPERATIONS:
                 raise ExpressionError(f"{op} is computed on read with learned numbers: take it out with `steps` first.")
-            return Operand(library, _OPERATIONS[op](compiled).cast(library_dtype(library, dtype)), dtype)
+            expr = _OPERATIONS[op](compiled).cast(library_dtype(library, dtype))
+            return _held(Operand(library, expr, dtype), expression)
         case Window() | Python():
             raise ExpressionError("A window is not computed row by row: take it out with `steps` first.")
+
+
+def _held(operand: Operand, expression: Expression) -> Operand:
+    """What is computed from constants alone, computed now: an engine may take it for a column of one row."""
+    if columns_of(expression) or kind(operand.dtype) in ("list", "embedding", "struct"):
+        return operand
+    import polars as pl
+
+    constants: Any = operand.expr if operand.library is pl else _compile(pl, expression, {}).expr
+    value = pl.select(constants).item()
+    library = operand.library
+    known = value if value == value else None  # not NaN, which comparisons have to ask for
+    return Operand(library, library.lit(value, library_dtype(library, operand.dtype)), operand.dtype, known)
 
 
 def _text(search: Callable[[Expr, str], Expr]) -> Compiler:
@@ -133,8 +148,8 @@ _OPERATIONS: Mapping[str, Compiler] = {
     "gt": logic.comparison(lambda a, b: a > b, of_nan=False),
     "ge": logic.comparison(lambda a, b: a >= b, of_nan=False),
     "is_in": logic.is_in,
-    "and": lambda operands: operands[0].expr & operands[1].expr,
-    "or": lambda operands: operands[0].expr | operands[1].expr,
+    "and": logic.junction(lambda a, b: a & b, decisive=False),
+    "or": logic.junction(lambda a, b: a | b, decisive=True),
     "not": one(lambda o: ~o.expr),
     "is_null": one(lambda o: o.expr.is_null()),
     "is_not_null": one(lambda o: ~o.expr.is_null()),

@@ -44,10 +44,9 @@ _LACKS: Mapping[str, frozenset[str]] = {
     "pandas": frozenset(
         {
             "of:decimal",  # no room for the widest, and 99.99 becomes a float that is off by one bit
-            "of:list",  # NaN in a list becomes null
-            "pow",  # NaN becomes null, also where whole-number powers of whole numbers overflow
-            "mod:float32",
-            "mod:float64",
+            "of:float32",  # NaN that comes of arithmetic becomes null
+            "of:float64",
+            "of:list",  # NaN in a list too
             "matches",  # Python's own expressions
             "sign",  # whole numbers with gaps become floats
             "bucketize",

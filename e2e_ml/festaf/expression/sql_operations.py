@@ -48,6 +48,9 @@ INFIX = frozenset(
 
 def _numbers(operands: Operands, dtype: DataType) -> list[str]:
     """The operands of arithmetic: those that SQL would not compute in 64 bits are cast."""
+    if dtype == "int64" and not any(o.dtype == "int64" and o.value is None for o in operands):
+        first, *others = operands
+        return [first.inner if first.value is not None else f"CAST({first.text} AS BIGINT)", *(o.inner for o in others)]
     if dtype != "float64":
         return [o.inner for o in operands]
     double = any(o.dtype == "float64" and o.value is None for o in operands)
@@ -241,7 +244,7 @@ FUNCTIONS: Mapping[str, Printer] = {
     "floordiv": _floor,
     "mod": _remainder,
     "pow": lambda operands, _: f"pow({', '.join(o.real for o in operands)})",
-    "neg": lambda operands, _: f"-{operands[0].inner}",
+    "neg": lambda operands, dtype: f"-{_numbers(operands, dtype)[0]}",
     "abs": lambda operands, _: (
         f"CASE WHEN {operands[0].text} < INTERVAL '0 seconds' THEN -{operands[0].inner} ELSE {operands[0].text} END"
         if operands[0].dtype == "duration"

@@ -35,6 +35,20 @@ def comparison(compare: _Binary, *, of_nan: bool) -> Compiler:
 equal = comparison(lambda a, b: a == b, of_nan=False)
 
 
+def junction(join: _Binary, *, decisive: bool) -> Compiler:
+    """`decisive` is the value that decides whatever the other is. Constants are taken out: Polars makes a column of one
+    row of them."""
+
+    def compiled(operands: Sequence[Operand]) -> Expr:
+        left, right = operands
+        for constant, other in ((left, right), (right, left)):
+            if constant.constant is not None:
+                return constant.expr if constant.constant is decisive else other.expr
+        return join(left.expr, right.expr)
+
+    return compiled
+
+
 def is_in(operands: Sequence[Operand]) -> Expr:
     subject, *others = operands
     return reduce(lambda a, b: a | b, (equal([subject, other]) for other in others))
