@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from e2e_ml import resources
 from e2e_ml.festaf import model, registry
 from e2e_ml.festaf.commands import festaf
 from e2e_ml.festaf.definition.loading import load_definitions
@@ -432,22 +431,6 @@ def test_what_is_no_registry_is_refused_in_a_sentence(project: Path, text: str) 
     registry.path_of(project).write_text(text)
     with pytest.raises(RegistryError, match="the whole"):
         registry.read(project)
-
-
-def test_the_published_schema_is_the_code() -> None:
-    published = json.loads(resources.text("registry.schema.json"))
-    assert published == registry.json_schema(), "e2e-ml festaf schema > resources/registry.schema.json"
-
-
-def test_a_registry_fits_the_published_schema(project: Path) -> None:
-    jsonschema = pytest.importorskip("jsonschema")
-    applied(project, DAY_1)
-    data = json.loads(registry.path_of(project).read_text())
-    validator = jsonschema.Draft202012Validator(registry.json_schema())
-    validator.check_schema(registry.json_schema())
-    assert list(validator.iter_errors(data)) == []
-    _set(data, [*FREEZING, "expression", "op"], "eval")
-    assert list(validator.iter_errors(data))
 
 
 # --- the five answers --------------------------------------------------------------------------------------------
