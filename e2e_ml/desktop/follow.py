@@ -47,6 +47,7 @@ class Follow(QObject):
             view.visited.connect(lambda ref, view=view: self._on_visit(view, ref))
             view.pinned.connect(lambda on, view=view: None if on else self._turn_one(view))
             view.chosen.connect(lambda ref, view=view: focus.set(ref, f"{view.service} place"))
+            view.ref_elsewhere = self._shown_by_another
         self._on_news()
 
     def stop(self) -> None:
@@ -82,6 +83,10 @@ class Follow(QObject):
     def _name(self, ref: Ref) -> str | None:
         """What people call it, where the graph knows more than its id."""
         return signs.title(self._lifecycle.graph, ref, words.utc_now())
+
+    def _shown_by_another(self, url: str) -> Ref | None:
+        """What a page of one of the services shows, by its whole address; None for any other address."""
+        return next((ref for view in self._views if (ref := view.shown_at(url)) is not None), None)
 
     def _turn(self) -> None:
         current = self._focus.current

@@ -34,7 +34,10 @@ class FestafRecipe:
         pass
 
     def commands(self) -> Sequence[Command]:
-        options = ("--project", str(self._layout.workspace.festaf_project), "--port", str(self._layout.port(self.name)))
+        options = (
+            *("--project", str(self._layout.workspace.festaf_project), "--port", str(self._layout.port(self.name))),
+            *("--airflow", self._layout.url("airflow")),  # a view's runs are links
+        )
         # The command through its module, for a script need not be on PATH.
         command = python("-c", "from e2e_ml.cli import main; main(prog_name='e2e-ml')", "festaf", "serve", *options)
         environment = self._layout.environment(

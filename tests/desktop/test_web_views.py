@@ -9,10 +9,11 @@ from PySide6.QtWebEngineCore import QWebEnginePage
 from pytestqt.qtbot import QtBot
 
 from e2e_ml.desktop.follow import PAUSE
+from e2e_ml.desktop.web.policy import origin
 from e2e_ml.desktop.web.view import WebView
 from e2e_ml.desktop.workbench import Workbench
 from e2e_ml.lineage.graph import Graph
-from e2e_ml.refs import Ref, feature, feature_view
+from e2e_ml.refs import Ref, dag_run, feature, feature_view
 from e2e_ml.stack.service import Login, State
 from tests.desktop.lifecycles import CHAMPION, GUSTY, dag_ref, flights
 from tests.desktop.local_pages import Pages
@@ -198,6 +199,21 @@ def test_a_link_to_another_host_is_offered_and_not_followed(qtbot: QtBot, open_w
     qtbot.waitUntil(lambda: festaf.notice.isVisible(), timeout=WAIT)
     assert "example.invalid" in festaf.notice.text.text()
     assert festaf.page.url() == before
+
+
+def test_a_link_to_another_service_of_ours_is_shown_by_its_own_view(qtbot: QtBot, open_workbench: Open) -> None:
+    workbench = open_workbench(flights())
+    start(qtbot, workbench)
+    festaf = workbench.window.web["festaf"]
+    other = "http://127.0.0.1:9"  # the local pages of a test share one origin; here Airflow has one of its own
+    workbench.connections["airflow"].own = origin(other)
+    festaf.page.runJavaScript(
+        f"document.getElementById('away').href = '{other}/dags/festaf.flights.plane/runs/scheduled__1';"
+        "document.getElementById('away').click()"
+    )
+    wanted = dag_run("local", "festaf.flights.plane", "scheduled__1")
+    qtbot.waitUntil(lambda: workbench.focus.current == wanted, timeout=WAIT)
+    assert not festaf.notice.isVisible()
 
 
 @pytest.mark.parametrize("service", ["airflow", "mlflow"])

@@ -58,6 +58,7 @@ class WebView(QWidget):
         self._appearance, self._operations, self._fetch_login = appearance, operations, login
         self.lookup: routes.Lookup = routes.NO_LOOKUP
         self.name_of: Callable[[Ref], str | None] = lambda _ref: None  # what people call it
+        self.ref_elsewhere: Callable[[str], Ref | None] = lambda _url: None  # what another service's page shows
         self.own_zoom = 1.0
         self._status: Status | None = None
         self._entering = False
@@ -263,7 +264,17 @@ class WebView(QWidget):
             "The service itself is not touched, and nothing that it holds is lost. Load the page again to go on.",
         )
 
+    def shown_at(self, url: str) -> Ref | None:
+        """What this service's page at a whole address shows; None for the address of another service."""
+        own = self.connection.own
+        if own is None or policy.origin(url) != own:
+            return None
+        return self._read(f"/{url.partition('//')[2].partition('/')[2]}")
+
     def _on_outside(self, url: str) -> None:
+        if (ref := self.ref_elsewhere(url)) is not None:
+            self.chosen.emit(ref)  # a link to another service of ours: its own view shows it
+            return
         host = QUrl(url).host() or url
         self.notice.tell(f"This link leads out of {self.title}, to {host}.", "Open outside", lambda: open_outside(url))
 
