@@ -16,6 +16,7 @@ import polars as pl
 
 from e2e_ml.festaf import dtypes
 from e2e_ml.festaf.dtypes import FLOATS
+from e2e_ml.festaf.expression.patterns import to_portable
 from e2e_ml.festaf.model import Constraint, Feature, FeatureView, IntervalStats, Record, RuleCount
 from e2e_ml.festaf.naming import rule
 
@@ -122,7 +123,7 @@ def _broken(feature: Feature, constraint: Constraint) -> pl.Expr:
         case "max_length":
             return (_length(column, feature) > constraint.value).fill_null(False)
         case "matches":
-            return (~_text(column, feature).str.contains(f"^(?:{constraint.value})$")).fill_null(False)
+            return (~_text(column, feature).str.contains(f"^(?:{to_portable(constraint.value)})$")).fill_null(False)
 
 
 def _text(column: pl.Expr, feature: Feature) -> pl.Expr:

@@ -51,6 +51,7 @@ def checked(dtype: str, values: list[Any], rule: str, value: Any = None, **view:
         ("max_length", 1, "list(string)", [["a"], [], None], [["a", "b"]]),
         ("matches", "[A-Z]{3}|none", "string", ["JFK", "none", None], ["JFKX", "jfk", "a none", ""]),
         ("matches", "[A-Z]{3}", "category", ["JFK", None], ["JF"]),
+        ("matches", r"\d+", "string", ["12", None], ["١٢", "1a", "12\n"]),
         ("unique", None, "string", ["a", "b", None, None], []),
         ("unique", None, "int64", [], [1, 1]),
         ("unique", None, "list(int64)", [[1], [2]], [[3], [3]]),
