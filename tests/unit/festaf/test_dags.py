@@ -23,6 +23,7 @@ FREEZING = [feature("temp").model_dump(mode="json"), _SUM.model_dump(mode="json"
 
 LOOK = textwrap.dedent(
     """
+    import os
     import sys
     from e2e_ml.festaf.airflow import asset, load
 
@@ -40,6 +41,11 @@ LOOK = textwrap.dedent(
     assert outlet == asset(sys.argv[1], "weather")
     assert (outlet.uri, outlet.group) == ("festaf://flights/weather", "feature_view")
     assert outlet.extra == {"project": "flights", "view": "weather", "registry_version": 1}
+    # Where a task is run, its DAG alone is made.
+    os.environ["_AIRFLOW_PARSING_CONTEXT_DAG_ID"] = "festaf.flights.weather"
+    assert list(load(sys.argv[1])) == ["festaf.flights.weather"]
+    os.environ["_AIRFLOW_PARSING_CONTEXT_DAG_ID"] = "another"
+    assert load(sys.argv[1]) == {}
     """
 )
 
