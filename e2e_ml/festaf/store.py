@@ -79,6 +79,7 @@ class FeatureStore:
 
     def __init__(self, project: Path, name: str | None = None) -> None:
         self.path = project
+        self._file = str(project.absolute() / REGISTRY)
         self._name = name
         self._online: OnlineStore | None = None
         self._prepared: dict[Any, Prepared] = {}
@@ -103,7 +104,7 @@ class FeatureStore:
     @property
     def registry(self) -> Registry:
         """The definitions as applied last; version 0 where nothing was applied yet."""
-        return registries.read(self.path, name=self._name)
+        return registries.read(self._file, name=self._name)
 
     @property
     def project(self) -> str:

@@ -67,19 +67,19 @@ def read(project: Path | str, *, name: str | None = None) -> model.Registry:
 
     The file is read again only when it has changed. Raises RegistryError.
     """
-    path = path_of(project)
-    key = os.path.abspath(path)  # noqa: PTH100  # a link stays a link, and this is asked for every row online
+    key = _key(project)
     try:
         identity = _identity(os.stat(key))  # noqa: PTH116
         held = _kept.get(key)
         if held is not None and held[0] == identity:
             return held[1]
+        path = Path(key)
         content = path.read_bytes()
     except FileNotFoundError:
-        return model.Registry(project=project_name(name or path.resolve().parent.name))
+        return model.Registry(project=project_name(name or Path(key).resolve().parent.name))
     except OSError as error:
         raise RegistryError(
-            f"{path} cannot be read: {error.strerror}. Give yourself the right to, or restore it."
+            f"{path_of(project)} cannot be read: {error.strerror}. Give yourself the right to, or restore it."
         ) from None
     registry = _parsed(content, str(path), trusted=history.is_written_by_us(path, content))
     if not registry.inline:
@@ -90,6 +90,14 @@ def read(project: Path | str, *, name: str | None = None) -> model.Registry:
             _kept.pop(next(iter(_kept)), None)
         _kept[key] = (identity, registry)
     return registry
+
+
+def _key(project: Path | str) -> str:
+    """The file by its whole name, a link as a link. Text that is one already costs nothing: that is how a store asks,
+    for every row online."""
+    if isinstance(project, str) and project.startswith(os.sep) and project.endswith(".json"):
+        return project
+    return os.path.abspath(path_of(project))  # noqa: PTH100
 
 
 def _identity(stat: os.stat_result) -> _Identity:

@@ -24,7 +24,7 @@ from e2e_ml.festaf.rows.push import Pushed
 from e2e_ml.festaf.server.live import live_of
 from e2e_ml.festaf.server.rendering import view_or_404
 from e2e_ml.festaf.server.security import HEADERS, check_token
-from e2e_ml.festaf.store import FeatureStore
+from e2e_ml.festaf.store import FeatureStore, Prepared
 
 router = APIRouter()
 
@@ -58,7 +58,7 @@ class OnlineAnswer(BaseModel):
 @router.post(PATH, tags=["data"], response_model=OnlineAnswer)
 def online(request: Request, asked: OnlineQuestion) -> Response:
     """The newest features of each row."""
-    content = _answered(live_of(request).store, asked.model_dump())
+    content = _answered(live_of(request).store.prepared(asked.features, asked.names), asked.model_dump())
     return Response(content, media_type="application/json")
 
 
@@ -105,9 +105,10 @@ class OnlineRoute:
             return 413, _detail(f"The question is longer than {_LIMIT >> 20} MiB. Ask for fewer rows at once.")
         try:
             asked = _checked(body)
-            if len(asked["rows"]) > _MANY or self._store.prepared(asked["features"]).waits:
-                return 200, await run_in_threadpool(_answered, self._store, asked)
-            return 200, _answered(self._store, asked)
+            prepared = self._store.prepared(asked["features"], asked.get("names", "full"))
+            if len(asked["rows"]) > _MANY or prepared.waits:
+                return 200, await run_in_threadpool(_answered, prepared, asked)
+            return 200, _answered(prepared, asked)
         except FeatureStoreError as error:
             return 422, _detail(str(error))
 
@@ -149,6 +150,8 @@ def _checked(body: bytes) -> dict[str, Any]:
             question["at"] = datetime.fromisoformat(at)
         except (TypeError, ValueError):
             raise FeatureStoreError('"at" is a time such as 2013-01-31T06:00:00Z.') from None
+        if question["at"].tzinfo is None:
+            raise FeatureStoreError(f'"at" has no time zone: {at}Z is one in UTC.')
     return question
 
 
@@ -156,11 +159,9 @@ def _is_list_of(value: object, kind: type) -> bool:
     return isinstance(value, list) and all(isinstance(item, kind) for item in cast("list[object]", value))
 
 
-def _answered(store: FeatureStore, asked: Mapping[str, Any]) -> bytes:
-    found = store.online(
-        asked["features"], asked["rows"], at=asked.get("at") or datetime.now(UTC), names=asked.get("names", "full")
-    )
-    return orjson.dumps({"rows": found.rows, "missing": found.missing}, default=_plain)
+def _answered(prepared: Prepared, asked: Mapping[str, Any]) -> bytes:
+    rows, missing = prepared.answer(asked["rows"], asked.get("at") or datetime.now(UTC))
+    return orjson.dumps({"rows": rows, "missing": missing}, default=_plain)
 
 
 def _plain(value: object) -> Any:

@@ -73,23 +73,23 @@ class SqliteStore:
         within = (microseconds(start), microseconds(end))
         with self._write(view) as table:
             served = [key for (key,) in table.run("SELECT key FROM {} WHERE event >= ? AND event < ?", within)]
-            if served and table.all_within(within):
-                table.run("DELETE FROM {}")  # without a condition SQLite need not visit the rows
-            elif served:
-                table.run("DELETE FROM {} WHERE event >= ? AND event < ?", within)
-            rows = table.put(newest)
+            alone = table.all_within(within)
+            # Without a condition SQLite need not visit the rows.
+            table.run("DELETE FROM {}") if alone else table.run("DELETE FROM {} WHERE event >= ? AND event < ?", within)
+            rows = table.put(newest, into_nothing=alone)
             orphans = pl.Series("key", served, rows["__key"].dtype)
             orphans = orphans.filter(~orphans.is_in(rows["__key"].implode()))
             if len(orphans):
                 table.put(older(table.form.frame(orphans.to_list())))
-            (count,) = table.run("SELECT count(*) FROM {} WHERE event >= ? AND event < ?", within).fetchone()
+            counted = "SELECT count(*) FROM {} WHERE event >= ? AND event < ?"
+            count = len(rows) if alone else table.run(counted, within).fetchone()[0]
         self._fold(len(newest))
         return int(count)
 
     def replace_all(self, view: FeatureView, newest: pl.DataFrame) -> int:
         with self._write(view) as table:
             table.run("DELETE FROM {}")
-            count = len(table.put(newest))
+            count = len(table.put(newest, into_nothing=True))
         self._fold(count)
         return count
 
@@ -154,8 +154,9 @@ class _Table:
         outside = "SELECT 1 FROM {} WHERE event IS NULL OR event < ? OR event >= ? LIMIT 1"
         return self.run(outside, within).fetchone() is None
 
-    def put(self, newest: pl.DataFrame) -> pl.DataFrame:
-        """Write rows where nothing newer stands; gives them, sorted, with their `__key`."""
+    def put(self, newest: pl.DataFrame, *, into_nothing: bool = False) -> pl.DataFrame:
+        """Write rows where nothing newer stands; gives them, sorted, with their `__key`. into_nothing: the table is
+        empty, so that nothing has to be compared."""
         rows = newest.drop_nulls([key.name for key in self._view.entities])
         given = {name: dtype for name, dtype in served_types(self._view).items() if name in rows.columns}
         times = {"event": self._view.event_time, "created": self._view.created_time}
@@ -171,13 +172,14 @@ class _Table:
         )
         types = {"__key": "string", "__event": "int64", "__created": "int64", **given}
         columns = ["key", "event", "created", *(_quoted(self._columns[name]) for name in given), "odd"]
-        sets = ", ".join(f"{column} = excluded.{column}" for column in columns[1:])
-        self._db.executemany(
-            f"INSERT INTO {self._name} AS t ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))}) "  # noqa: S608
-            f"ON CONFLICT (key) DO UPDATE SET {sets} WHERE t.event IS NULL OR excluded.event > t.event "
-            "OR (excluded.event = t.event AND coalesce(excluded.created, -1e18) >= coalesce(t.created, -1e18))",
-            stored(kept, types),
-        )
+        insert = f"INSERT INTO {self._name} AS t ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
+        if not into_nothing:
+            sets = ", ".join(f"{column} = excluded.{column}" for column in columns[1:])
+            insert += (
+                f" ON CONFLICT (key) DO UPDATE SET {sets} WHERE t.event IS NULL OR excluded.event > t.event "
+                "OR (excluded.event = t.event AND coalesce(excluded.created, -1e18) >= coalesce(t.created, -1e18))"
+            )
+        self._db.executemany(insert, stored(kept, types))
         return rows
 
     def _migrated(self, layout: _Layout | None) -> _Layout:
@@ -299,12 +301,13 @@ class _Connections:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._name = str(path)
         self._mine = threading.local()
 
     def get(self) -> sqlite3.Connection | None:
         """This thread's connection, None where there is no file. Raises FeatureStoreError."""
         try:
-            about = os.stat(self.path)  # noqa: PTH116 - on the way of each read, and Path.stat takes twice as long
+            about = os.stat(self._name)  # noqa: PTH116 - on the way of each read, and Path.stat takes twice as long
         except FileNotFoundError:
             return None
         identity = (os.getpid(), about.st_ino, about.st_dev)

@@ -1,0 +1,134 @@
+"""Online rows over HTTP, beside a bare endpoint that answers as many bytes without looking anything up.
+
+    python -m tests.benchmarks.festaf.bench_http [--seconds 5] [--rounds 3]
+
+Both are one uvicorn worker with uvloop and httptools, asked by 8 clients of another process that keep their connections
+and send the next question when an answer has come. By turns, so that the ratio holds when the machine drifts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from e2e_ml.festaf.store import FeatureStore
+from tests.benchmarks.festaf.rows_world import HEADER, make, row
+from tests.servers import free_port
+
+CLIENTS = 8
+ENTITIES = 100_000
+
+
+def bare(port: int, content: bytes) -> None:
+    """The endpoint by hand: a constant answer."""
+    import uvicorn
+
+    headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(content))]
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        while (await receive()).get("more_body"):
+            pass
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+
+    uvicorn.run(app, host="127.0.0.1", port=port, log_level="error", access_log=False, server_header=False)
+
+
+async def _client(port: int, requests: list[bytes], until: float) -> int:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    done = 0
+    while time.perf_counter() < until:
+        writer.write(requests[done % len(requests)])
+        head = await reader.readuntil(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 200"):
+            raise RuntimeError(head.decode())
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        await reader.readexactly(length)
+        done += 1
+    writer.close()
+    return done
+
+
+def load(port: int, count: int, seconds: float) -> float:
+    """Requests a second of all clients together."""
+    import uvloop
+
+    chance = random.Random(7)  # noqa: S311
+    requests = [_request(port, [chance.randrange(ENTITIES) for _ in range(count)]) for _ in range(100)]
+
+    async def all_clients() -> int:
+        until = time.perf_counter() + seconds
+        return sum(await asyncio.gather(*(_client(port, requests, until) for _ in range(CLIENTS))))
+
+    return uvloop.run(all_clients()) / seconds
+
+
+def _request(port: int, keys: list[int]) -> bytes:
+    body = orjson.dumps({"features": "things", "rows": [{"id": key} for key in keys]})
+    head = f"POST /api/v1/online HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\n"
+    return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+
+
+@contextmanager
+def _running(*command: str, port: int) -> Iterator[None]:
+    process = subprocess.Popen([sys.executable, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(600):
+            try:
+                load(port, 1, 0.05)
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def main() -> None:
+    options = argparse.ArgumentParser()
+    options.add_argument("--seconds", type=float, default=5.0)
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--bare", type=int, metavar="PORT")
+    options.add_argument("--answer", type=Path)
+    given = options.parse_args()
+    if given.bare:
+        bare(given.bare, given.answer.read_bytes())
+        return
+    with tempfile.TemporaryDirectory(prefix="bench-http-") as name:
+        folder = Path(name)
+        store = make(folder, ENTITIES)
+        print(HEADER)
+        for count, reach in {1: 0.5, 100: 0.6}.items():
+            print(_compared(store, folder, count, reach, given.seconds, given.rounds), flush=True)
+
+
+def _compared(store: FeatureStore, folder: Path, count: int, reach: float, seconds: float, rounds: int) -> str:
+    found = store.online("things", [{"id": key} for key in range(count)])
+    answer = folder / f"answer-{count}"
+    answer.write_bytes(orjson.dumps({"rows": found.rows, "missing": found.missing}))
+    ours, plain = free_port(), free_port()
+    serve = ("-m", "e2e_ml.cli", "festaf", "serve", "--project", str(folder), "--port", str(ours))
+    constant = ("-m", __spec__.name, "--bare", str(plain), "--answer", str(answer))
+    with _running(*serve, port=ours), _running(*constant, port=plain):
+        rates = [(load(ours, count, seconds), load(plain, count, seconds)) for _ in range(rounds)]
+    festaf, limit = (statistics.median(rate[i] for rate in rates) for i in (0, 1))
+    return row(f"HTTP, {CLIENTS} clients, {count} x 10", festaf, limit, "requests/s", reach, least=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""Materializing and reading online rows, beside what is written by hand for just these rows.
+
+    python -m tests.benchmarks.festaf.bench_online [--rows 1000000] [--rounds 3]
+
+The limits: a bare table filled by one `executemany` and read by one `SELECT ... IN`; a packed value for each entity,
+filled by pipelines and read by one `MGET`. Both read the same Parquet file, and give dictionaries of the features.
+Materializing runs in processes of its own, by turns, so that the memory is that of one of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import resource
+import sqlite3
+import statistics
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import redis
+
+from e2e_ml.festaf.store import FeatureStore
+from tests.benchmarks.festaf.rows_world import FEATURES, HEADER, make, p50, row, size
+from tests.servers import Server, redis_server
+
+_COLUMNS = ", ".join(FEATURES)
+_PACKED = struct.Struct("<q10d")
+
+
+# --- in a process of its own -------------------------------------------------------------------------------------
+
+
+def materialize(folder: Path) -> None:
+    FeatureStore.open(folder).materialize("things")
+
+
+def bare_sqlite(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / "bare.db", isolation_level=None)) as db:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute("DROP TABLE IF EXISTS things")
+        db.execute(
+            f"CREATE TABLE things (id INTEGER PRIMARY KEY, at INTEGER, {', '.join(f'{f} REAL' for f in FEATURES)})"
+        )
+        rows = pl.read_parquet(folder / "rows.parquet").with_columns(pl.col("at").cast(pl.Int64)).sort("id")
+        db.execute("BEGIN")
+        db.executemany(f"INSERT INTO things VALUES ({', '.join('?' * len(rows.columns))})", rows.iter_rows())
+        db.execute("COMMIT")
+
+
+def bare_redis(folder: Path) -> None:
+    rows = pl.read_parquet(folder / "rows.parquet").with_columns(pl.col("at").cast(pl.Int64)).iter_rows()
+    with _client() as client:
+        while chunk := list(islice(rows, 1000)):
+            pipe = client.pipeline(transaction=False)
+            for entity, *values in chunk:
+                pipe.set(f"bare:{entity}", _PACKED.pack(*values))
+            pipe.execute()
+
+
+def _client() -> redis.Redis:
+    return redis.Redis(port=int(os.environ["BENCH_REDIS_PORT"]), password=os.environ["BENCH_REDIS_PASSWORD"])
+
+
+_WORK = {"materialize": materialize, "bare_sqlite": bare_sqlite, "bare_redis": bare_redis}
+
+
+def _timed(work: str, folder: Path) -> dict[str, Any]:
+    command = [sys.executable, "-m", __spec__.name, "--work", work, "--folder", str(folder)]
+    answer: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return answer
+
+
+# --- the table ---------------------------------------------------------------------------------------------------
+
+
+def materializing(folder: Path, limit: str, count: int, rounds: int, least: float, where: str) -> None:
+    found = [(_timed("materialize", folder), _timed(limit, folder)) for _ in range(rounds)]
+    ours, bare = (statistics.median(count / each[i]["seconds"] for each in found) for i in (0, 1))
+    print(row(f"materialize {count:,} rows, {where}", ours / 1e3, bare / 1e3, "k rows/s", least, least=True))
+    peak = max(each[0]["mib"] for each in found)
+    print(f"| its memory | {peak:,.0f} MiB | | | <= 1 GiB: {'met' if peak <= 1024 else 'missed'} |", flush=True)
+
+
+def reading(store: FeatureStore, limit: Any, reaches: dict[int, float], entities: int, where: str) -> None:
+    chance = random.Random(7)  # noqa: S311
+    for count, reach in reaches.items():
+        keys = [chance.randrange(entities) for _ in range(count)]
+        asked = [{"id": key} for key in keys]
+
+        def ours(asked: list[dict[str, int]] = asked) -> list[dict[str, Any]]:
+            return store.online("things", asked, names="short").rows
+
+        def bare(keys: list[int] = keys) -> list[dict[str, Any]]:
+            return limit(keys)
+
+        one, two = p50(ours, bare, 3000 // count + 200)
+        print(row(f"online {where}, p50, {count} x 10", one, two, "ms", reach), flush=True)
+
+
+def sqlite_limit(folder: Path) -> Any:
+    db = sqlite3.connect(folder / "bare.db", isolation_level=None)
+
+    def limit(keys: list[int]) -> list[dict[str, Any]]:
+        marks = ", ".join("?" * len(keys))
+        found = {r[0]: r for r in db.execute(f"SELECT id, {_COLUMNS} FROM things WHERE id IN ({marks})", keys)}
+        return [dict(zip(("id", *FEATURES), found[key], strict=True)) for key in keys]
+
+    return limit
+
+
+def redis_limit(client: redis.Redis) -> Any:
+    def limit(keys: list[int]) -> list[dict[str, Any]]:
+        found: Any = client.mget([f"bare:{key}" for key in keys])
+        return [
+            dict(zip(("id", *FEATURES), (key, *_PACKED.unpack(packed)[1:]), strict=True))
+            for key, packed in zip(keys, found, strict=True)
+        ]
+
+    return limit
+
+
+@contextmanager
+def _served_by_redis(folder: Path) -> Iterator[Server]:
+    with redis_server() as server:
+        os.environ["BENCH_REDIS_PORT"], os.environ["BENCH_REDIS_PASSWORD"] = str(server.port), server.password
+        settings = folder / "festaf.yaml"
+        settings.write_text(f'online: {{url: "{server.url}", credential: env:BENCH_REDIS_PASSWORD}}\n')
+        yield server
+        settings.unlink()
+
+
+def main() -> None:
+    options = argparse.ArgumentParser()
+    options.add_argument("--rows", type=int, default=1_000_000)
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--work", choices=_WORK)
+    options.add_argument("--folder", type=Path)
+    given = options.parse_args()
+    if given.work:
+        start = time.perf_counter()
+        _WORK[given.work](given.folder)
+        seconds = time.perf_counter() - start
+        print(json.dumps({"seconds": seconds, "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+        return
+    with tempfile.TemporaryDirectory(prefix="bench-online-") as name:
+        folder = Path(name)
+        make(folder, given.rows)
+        print(HEADER)
+        materializing(folder, "bare_sqlite", given.rows, given.rounds, 0.5, "SQLite")
+        files = size(folder / "store", "online.db") / 1e6, size(folder, "bare.db") / 1e6
+        print(row("its file", *files, "MB", 1.5))
+        reading(FeatureStore.open(folder), sqlite_limit(folder), {1: 4, 10: 2.2, 100: 1.8}, given.rows, "SQLite")
+        with _served_by_redis(folder):
+            materializing(folder, "bare_redis", given.rows, given.rounds, 0.7, "Redis")
+            with _client() as client:
+                reading(FeatureStore.open(folder), redis_limit(client), {1: 1.5, 100: 1.8}, given.rows, "Redis")
+
+
+if __name__ == "__main__":
+    main()
