@@ -9,11 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from e2e_ml import festaf as fs
+from e2e_ml.festaf.definition.loading import load_definitions
+
 REPOSITORY = Path(__file__).parents[3]
 
 GOOD = """\
 from datetime import date, datetime, timedelta, UTC
+from decimal import Decimal
 from typing import assert_type
+
+import polars as pl
 
 from e2e_ml import festaf as fs
 
@@ -67,6 +73,94 @@ assert_type(Weather.temp.cast(fs.Int32), fs.Int32)
 assert_type(Weather.gate.cast(fs.String), fs.String)
 
 
+def wind_chill(frame: pl.DataFrame) -> pl.Series:
+    return frame["temp"] - frame["wind"]
+
+
+class Flights(fs.FeatureView):
+    source = fs.csv("flights.csv")
+
+    carrier = fs.Entity(fs.Category()).named("Carrier Code").renamed_from("airline")
+    at = fs.EventTime()
+    seats = fs.Int16().fill_null(0).bounds(1, 500)
+    delay = fs.Float64().above(-60).below(1440).deprecated("use delay_filled")
+    fare = fs.Decimal(10, 2).lower_bound(Decimal("0.01")).fill_null(0)
+    booked = fs.Date().fill_null(date(2013, 1, 1))
+    aloft = fs.Duration().upper_bound(timedelta(hours=20))
+    stops = fs.List(fs.String()).max_length(5)
+    delays = fs.List(fs.Float64())
+    route = fs.Embedding(3)
+    place = fs.Struct(lat=fs.Float64(), lon=fs.Float64())
+    crew = fs.Struct(name=fs.String(), size=fs.Int8())
+    tail = fs.String().min_length(3).must_match(r"N\\d+").unique()
+
+    delay_filled = delay.coalesce(seats, 0)
+    chill = fs.python(wind_chill, fs.Float64, delay, seats)
+    price = fs.python(wind_chill, fs.Decimal(12, 2), delay)
+    kind = fs.when(delay > 15).then("late").when(delay > 0).then("soon").otherwise(carrier)
+    level = fs.when(delay > 15).then(delay).otherwise(0)
+    never = fs.when(delay > 15).then(1).otherwise_null()
+    scaled = delay.standard_scale().describe("For a model.")
+    last_5 = delay.mean().over(rows=5, by=[carrier])
+    p90 = delay.quantile(0.9).over()
+
+
+assert_type(Flights.carrier, fs.Category)
+assert_type(Flights.fare, fs.Decimal)
+assert_type(Flights.fare + 1, fs.Decimal)
+assert_type(Flights.fare * Flights.fare, fs.Decimal)
+assert_type(Flights.fare * 0.5, fs.Float64)
+assert_type(Decimal("1.5") - Flights.fare, fs.Decimal)
+assert_type(Flights.fare.sum().over(timedelta(1)), fs.Decimal)
+assert_type(Flights.fare.cast(fs.Int64), fs.Int64)
+assert_type(Weather.gate.cast(fs.Decimal(12, 2)), fs.Decimal)
+assert_type(Weather.gate ** 2, fs.Float64)
+assert_type(Flights.delay.round(1).clip(0, 1.5), fs.Float64)
+assert_type(Flights.delay.bucketize([0, 15, 60]), fs.Int64)
+assert_type(Flights.delay_filled, fs.Float64)
+assert_type(Flights.chill, fs.Float64)
+assert_type(Flights.price, fs.Decimal)
+assert_type(Flights.kind, fs.String)
+assert_type(Flights.level, fs.Float64)
+assert_type(Flights.never, fs.Int64)
+assert_type(Flights.scaled, fs.Float64)
+assert_type(Flights.last_5, fs.Float64)
+assert_type(Flights.p90, fs.Float64)
+assert_type(Flights.carrier == Weather.sky, fs.Bool)
+assert_type(Flights.carrier.ordinal(["UA", "AA"]), fs.Int64)
+assert_type(Flights.carrier.map({"UA": 1, "AA": 2}, default=0), fs.Int64)
+assert_type(Flights.carrier.map({"UA": "United"}), fs.String)
+assert_type(Flights.carrier.map({"UA": 0.5}), fs.Float64)
+assert_type(Flights.carrier.cast(fs.String), fs.String)
+assert_type(Flights.carrier.distinct().over(timedelta(1)), fs.Int64)
+assert_type(Flights.carrier.last().over(rows=2), fs.Category)
+assert_type(Flights.tail.split("-").get(0), fs.String)
+assert_type(Flights.tail.split("-").contains("x"), fs.Bool)
+assert_type("N" + Flights.tail + Flights.tail.left(2), fs.String)
+assert_type(Flights.tail.extract(r"N(\\d+)").cast(fs.Int32), fs.Int32)
+assert_type(Flights.tail.matches(r"N\\d+"), fs.Bool)
+assert_type(Flights.at - Weather.at, fs.Duration)
+assert_type(Flights.at - timedelta(1), fs.Timestamp)
+assert_type(Flights.at + Flights.aloft, fs.Timestamp)
+assert_type(Flights.booked - Weather.since, fs.Duration)
+assert_type(Flights.booked + Flights.aloft, fs.Timestamp)
+assert_type(Flights.aloft + timedelta(1), fs.Duration)
+assert_type(Flights.aloft.total_seconds(), fs.Float64)
+assert_type(Flights.aloft.sum().over(timedelta(1)), fs.Duration)
+assert_type(Flights.at.truncate("hour"), fs.Timestamp)
+assert_type(Weather.raining.time_since_last().over(), fs.Duration)
+assert_type(Flights.stops.length(), fs.Int64)
+assert_type(Flights.stops.get(0), fs.String)
+assert_type(Flights.delays.get(0) > 3, fs.Bool)
+assert_type(Flights.delays.mean(), fs.Float64)
+assert_type(Flights.delays.max(), fs.Float64)
+assert_type(Flights.delays.contains(3), fs.Bool)
+assert_type(Flights.route.dot([1.0, 2.0, 3.0]), fs.Float64)
+assert_type(Flights.route.cosine_similarity(Flights.route), fs.Float64)
+assert_type(Flights.place.field("lat"), fs.Float64)
+assert_type(Flights.crew.field("name", fs.String), fs.String)
+
+
 class Late(fs.FeatureService):
     features = [Weather.temp, Weather.is_rain, Weather.gate]
     target = Weather.temp > 15
@@ -89,7 +183,7 @@ sex + 1  # error
 sex > 3  # error
 sex.fill_null(0)  # error
 sex.is_in([1])  # error
-sex.cast(fs.Int32)  # error
+sex.cast(fs.Timestamp)  # error
 age.contains("x")  # error
 age.bounds("a", "b")  # error
 age.fill_null("x")  # error
@@ -112,7 +206,83 @@ fs.Entity("key")  # error
 fs.csv(3)  # error
 sex.no_such_operation()  # error
 age.mean().over(timedelta(1)).describe("fine")
+fare = fs.Decimal(10, 2)
+deck_name = fs.Category()
+stay = fs.Duration()
+stops = fs.List(fs.String())
+tips = fs.List(fs.Float64())
+face = fs.Embedding(3)
+place = fs.Struct(lat=fs.Float64(), lon=fs.Float64())
+small = fs.Int8()
+fs.Decimal(10)  # error
+fs.List()  # error
+fs.Embedding("3")  # error
+fs.Struct(lat=3)  # error
+fare // 2  # error
+fare.contains("1")  # error
+fare.fill_null(0.5)  # error
+fare.cast(fs.String)  # error
+small.fill_null(0.5)  # error
+small.lower_bound(0.5)  # error
+small.is_nan()  # error
+small.contains(1)  # error
+deck_name < deck_name  # error
+deck_name.lower()  # error
+deck_name.cast(fs.Int32)  # error
+deck_name.map({1: 2})  # error
+deck_name.accepted_values([1])  # error
+age.ordinal([1.0])  # error
+age.quantile("0.5")  # error
+age.min_length(2)  # error
+sex - sex  # error
+sex.split(1)  # error
+sex.standard_scale()  # error
+sex.quantile(0.5)  # error
+born + born  # error
+born + 1  # error
+born.truncate("day")  # error
+seen - born  # error
+seen.truncate("week")  # error
+seen.sum()  # error
+stay * 2  # error
+stay.mean()  # error
+stay > 3  # error
+stops.mean()  # error
+stops.contains(1)  # error
+stops > stops  # error
+stops.get("0")  # error
+tips.sum() + "x"  # error
+tips.lower()  # error
+face.contains(1.0)  # error
+face.dot("abc")  # error
+face + face  # error
+place.get(0)  # error
+place.field("lat").lower()  # error
+fs.when(age).then(1)  # error
+fs.when(aboard).then(1).otherwise("x")  # error
+fs.when(aboard).then("x").when(aboard).then(1)  # error
+fs.when(aboard).then("x") + "y"  # error
+fs.python("features.f", fs.Float64, age)  # error
+age.mean().over(rows=5, by=["sex"])  # error
+age.last().over(timedelta(1)).lower()  # error
+fare.sum().over(timedelta(1)).round(1)
 """
+
+
+ERRORS = [line for line in BAD.splitlines() if line.endswith("# error")]
+
+
+@pytest.mark.parametrize("line", ERRORS)
+def test_the_same_is_refused_at_definition(line: str, tmp_path: Path) -> None:
+    setting = [each for each in BAD.splitlines() if each not in ERRORS and "import" not in each]
+    body = "\n".join(f"    {each}" for each in [*(e for e in setting if " = " in e), f"x = {line}"])
+    head = "from datetime import timedelta\nfrom e2e_ml import festaf as fs\n"
+    (tmp_path / "features.py").write_text(f'{head}class View(fs.FeatureView):\n    source = fs.csv("x.csv")\n{body}\n')
+    with pytest.raises(fs.DefinitionError) as error:
+        load_definitions(tmp_path)
+    assert error.value.place is not None
+    assert error.value.place.line == len(body.splitlines()) + 4
+    assert "View" in str(error.value)
 
 
 def _pyright(tmp_path: Path, **files: str) -> list[tuple[str, int, str]]:
