@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from e2e_ml.festaf.model import Applied, Change, Feature, View
 from e2e_ml.festaf.server.catalog import Catalog
 from e2e_ml.festaf.server.presenting import plural
 
-_VERBS = {"add": "added", "change": "changed", "rename": "renamed", "remove": "removed"}
+_VERBS = {"add": "added", "change": "changed", "rename": "renamed", "remove": "removed", "learn": "learned"}
 _CODE = frozenset({"expression", "sql", "target code"})  # what is written in a programming language
 
 
@@ -58,6 +58,19 @@ def difference(detail: str) -> Difference:
     if came or went:
         return Difference(label, ", ".join(went) or None, ", ".join(came) or None)
     return Difference(label, text=rest)
+
+
+def differences(change: Change) -> tuple[Difference, ...]:
+    """What a change made otherwise. A plan's line cuts a long expression; the history's definitions have it whole."""
+    before, after = change.before or {}, change.after or {}
+    read = map(difference, change.details)
+    whole = {"expression": "code", "description": "description", "purpose": "purpose"}
+    return tuple(
+        replace(each, old=before.get(whole[each.label]) or None, new=after.get(whole[each.label]) or None)
+        if each.label in whole and change.before is not None and change.after is not None and not each.text
+        else each
+        for each in read
+    )
 
 
 def _value(text: str) -> str | None:
@@ -111,7 +124,7 @@ def of_feature(catalog: Catalog, view: View, feature: Feature) -> list[ChangeRow
 
 
 def _rows(catalog: Catalog, applied: Applied, changes: Sequence[Change]) -> list[ChangeRow]:
-    rows = [_row(catalog, applied, [c]) for c in changes if c.action in ("change", "rename")]
+    rows = [_row(catalog, applied, [c]) for c in changes if c.action not in ("remove", "add")]
     for action in ("remove", "add"):
         together = [c for c in changes if c.action == action]
         if together:
@@ -133,6 +146,6 @@ def _row(catalog: Catalog, applied: Applied, together: Sequence[Change]) -> Chan
         first.name,
         catalog.path(first.name),
         others,
-        tuple(map(difference, first.details)) if not rest and first.action != "add" else (),
+        differences(first) if not rest and first.action != "add" else (),
         first.impact if not rest and first.action != "add" else (),
     )

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from e2e_ml import refs
+from e2e_ml.festaf import dtypes
 from e2e_ml.festaf.freshness import Freshness, brief
-from e2e_ml.festaf.model import Feature, FeatureService, FeatureView, IntervalStats, OnDemandView, View
+from e2e_ml.festaf.model import DataType, Feature, FeatureService, FeatureView, IntervalStats, OnDemandView, View
 from e2e_ml.festaf.registry.search import Hit
 from e2e_ml.festaf.rows.offline import WrittenInterval
 from e2e_ml.festaf.rows.profile import Correlation
@@ -256,8 +257,9 @@ def view_trends(points: Sequence[IntervalStats]) -> list[Trend]:
     return trends
 
 
-def feature_trends(points: Sequence[IntervalStats], feature: str) -> list[Trend]:
-    """How one feature fared over the newest runs: its mean, missing values, rows that break one of its rules."""
+def feature_trends(points: Sequence[IntervalStats], feature: str, dtype: DataType) -> list[Trend]:
+    """How one feature fared over the newest runs: its mean (of what `rows.measures` says of its type), missing values,
+    rows that break one of its rules."""
     newest = points[-STRIP:]
     if len(newest) < 2:
         return []
@@ -267,12 +269,21 @@ def feature_trends(points: Sequence[IntervalStats], feature: str) -> list[Trend]
     broken = [sum(c.broken for c in point.checks if c.feature == feature) for point in newest]
     trends: list[Trend] = []
     if sum(mean is not None for mean in means) > 1:
-        trends.append(_trend("Mean", newest, means, ""))
+        mean = _MEANS.get(dtypes.kind(dtype), "Mean")
+        trends.append(_trend(mean, newest, means, ""))
     if any(missing):
         trends.append(_trend("Missing", newest, missing, "row"))
     if any(broken):
         trends.append(_trend("Breaks a rule", newest, broken, "row"))
     return trends
+
+
+_MEANS = {
+    "bool": "Share that is true",
+    "duration": "Mean, in seconds",
+    "list": "Mean length of the list",
+    "embedding": "Mean length of the vector",
+}
 
 
 def _trend(label: str, points: Sequence[IntervalStats], values: Sequence[float | None], unit: str) -> Trend:
@@ -288,6 +299,7 @@ def _trend(label: str, points: Sequence[IntervalStats], values: Sequence[float |
 
 MATRIX = 10  # features of a view whose correlations are a table; of more, the strongest are a list
 PAIRS = 12
+WEAK = 0.1  # below it a coefficient says nothing to a person
 
 
 def matrix(found: Correlation) -> Matrix | None:
@@ -306,7 +318,7 @@ def strongest(project: str, view: View, found: Correlation, feature: str | None 
         if feature in (None, a, b)
         for names in [(b, a) if feature != a else (a, b)]
     ]
-    known = [(names, value) for names, value in pairs if value is not None and abs(value) >= 0.005]
+    known = [(names, value) for names, value in pairs if value is not None and abs(value) >= WEAK]
     known.sort(key=lambda pair: -abs(pair[1]))
 
     def path(name: str) -> str:

@@ -130,7 +130,7 @@ def feature(request: Request, name: str, feature_name: str) -> Response:
         **_about_view(live, catalog, view),
         inputs=source_inputs(view, record.name),
         interval=next(iter(reversed(facts.timed(intervals))), None),
-        trend=facts.feature_trends(live.trend(view), record.name),
+        trend=facts.feature_trends(live.trend(view), record.name, record.dtype),
         together=_together(live, catalog, view, record.name),
         chart=charts.get(record.name),
         failure=failure,

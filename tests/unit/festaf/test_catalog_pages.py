@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -173,6 +173,30 @@ def test_a_line_of_a_plan_is_read_as_old_and_new(detail: str, read: Difference) 
     assert difference(detail) == read
 
 
+def test_a_long_expression_is_shown_whole_where_the_history_has_it() -> None:
+    long = "temp <= 32" + " + 0" * 40
+    detail = f"expression: temp -> {long[:99]}…"
+    with_definitions = Change(
+        action="change",
+        kind="feature",
+        name="weather.freezing",
+        details=(detail,),
+        before={"code": "temp"},
+        after={"code": long},
+    )
+    assert changes.differences(with_definitions) == (Difference("expression", "temp", long),)
+    without = with_definitions.model_copy(update={"before": None})
+    assert changes.differences(without)[0].new == f"{long[:99]}…"
+
+
+def test_every_action_of_the_history_has_a_word() -> None:
+    for action in get_args(Change.model_fields["action"].annotation):
+        change = Change(action=action, kind="feature", name="weather.temp", details=("mean: 3 -> 4",))
+        applied = Applied(version=1, at=T0, by="ada", changes=(change,))
+        (row,) = changes.latest(Catalog(catalog().registry.with_history(lambda: (applied,))), 5)  # noqa: B023
+        assert row.verb
+
+
 def test_a_features_history_goes_through_its_former_name() -> None:
     old = Applied(
         version=1, at=T0, by="ada", changes=(Change(action="add", kind="feature", name="weather.heat", details=("x",)),)
@@ -256,10 +280,10 @@ def test_trends_of_a_view_and_of_a_feature() -> None:
         ("Missing values", (0, 1, 2), "2"),
     ]
     assert view[1].titles[1].startswith("2 Jan 2013: 3 rows, written ")
-    (mean, missing, broken) = facts.feature_trends(points, "temp")
+    (mean, missing, broken) = facts.feature_trends(points, "temp", "float64")
     assert (mean.label, mean.values, mean.is_line) == ("Mean", (1.5, None, 2.5), True)
     assert (missing.values, broken.values) == ((0, 1, 2), (0, 3, 0))
-    assert facts.feature_trends(points, "wind") == []
+    assert facts.feature_trends(points, "wind", "float64") == []
     assert facts.view_trends(points[:1]) == []
 
 
