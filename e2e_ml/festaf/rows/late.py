@@ -10,7 +10,7 @@ that dies in between finds the same work again: the late row still differs from 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -37,10 +37,9 @@ def plan(interval: Interval) -> tuple[Rewrite, ...]:
     view = interval.view
     if view.lateness_seconds is None or view.event_time is None:
         return (Rewrite(interval),)
-    own = interval.span
-    late = {span: sentence for span, sentence in _changes(interval) if span != own}
-    changed = [*late, own]
-    moved = dict.fromkeys(seeing(interval, changed), "its windows see rows that have changed.")
+    own, written = interval.span, _written(interval)
+    late = {span: sentence for span, sentence in _changes(interval, written) if span != own}
+    moved = dict.fromkeys(_seeing(view, written, [*late, own]), "its windows see rows that have changed.")
     rewrites = {**moved, **late, own: ""}
     return tuple(Rewrite(interval.at(*span), rewrites[span]) for span in sorted(rewrites, reverse=True))
 
@@ -48,8 +47,9 @@ def plan(interval: Interval) -> tuple[Rewrite, ...]:
 def reopening(interval: Interval) -> tuple[Rewrite, ...]:
     """Every written interval that `interval` touches, and later ones whose windows see their rows; newest first."""
     start, end = interval.span
-    reopened = [span for span in _written(interval) if span[0] < end and span[1] > start]
-    moved = dict.fromkeys(seeing(interval, reopened), "its windows see rows that were reopened.")
+    written = _written(interval)
+    reopened = [span for span in written if span[0] < end and span[1] > start]
+    moved = dict.fromkeys(_seeing(interval.view, written, reopened), "its windows see rows that were reopened.")
     rewrites = {**moved, **dict.fromkeys(reopened, "it was reopened.")}
     return tuple(Rewrite(interval.at(*span), rewrites[span]) for span in sorted(rewrites, reverse=True))
 
@@ -59,43 +59,48 @@ def hull(interval: Interval) -> Interval:
     view = interval.view
     if view.lateness_seconds is None or view.event_time is None:
         return interval
-    own = interval.span
-    near = [*_near(interval, timedelta(seconds=view.lateness_seconds)), own]
-    spans = [*near, *seeing(interval, near)]
+    written = _written(interval)
+    near = [*_near(interval, written), interval.span]
+    spans = [*near, *_seeing(view, written, near)]
     return interval.at(min(start for start, _ in spans), max(end for _, end in spans))
 
 
-def _written(interval: Interval, *, least_rows: int = 0) -> list[Span]:
+def seeing(interval: Interval) -> list[Interval]:
+    """The written intervals with rows whose windows see rows of this one, oldest first."""
+    return [interval.at(*span) for span in _seeing(interval.view, _written(interval), [interval.span])]
+
+
+def _written(interval: Interval) -> dict[Span, int]:
+    """The ledger's intervals, oldest first, with the number of their rows. Thousands take seconds: ask once."""
     entries = interval.offline.intervals(interval.view)
-    return [(e.start, e.end) for e in entries if e.start is not None and e.end is not None and e.rows >= least_rows]
+    return {(e.start, e.end): e.rows for e in entries if e.start is not None and e.end is not None}
 
 
-def _near(interval: Interval, lateness: timedelta) -> list[Span]:
-    """The written intervals that ended within `lateness` before the start of this one."""
+def _near(interval: Interval, written: Iterable[Span]) -> list[Span]:
+    """The written intervals that ended within the view's lateness before the start of this one."""
     start, _ = interval.span
-    return [span for span in _written(interval) if start - lateness < span[1] <= start]
+    lateness = timedelta(seconds=interval.view.lateness_seconds or 0)
+    return [span for span in written if start - lateness < span[1] <= start]
 
 
-def seeing(interval: Interval, changed: Sequence[Span]) -> list[Span]:
+def _seeing(view: FeatureView, written: Mapping[Span, int], changed: Collection[Span]) -> list[Span]:
     """The written intervals with rows, not among `changed`, whose windows see rows of those; oldest first."""
-    if not changed:
-        return []
-    reach = lookback(interval.view)
+    reach = lookback(view)
 
     def sees(start: datetime, since: datetime, until: datetime) -> bool:
         return start >= since and (reach is None or start < until + reach)
 
     return [
         span
-        for span in _written(interval, least_rows=1)
-        if span not in changed and any(sees(span[0], since, until) for since, until in changed)
+        for span, rows in written.items()
+        if rows and span not in changed and any(sees(span[0], since, until) for since, until in changed)
     ]
 
 
-def _changes(interval: Interval) -> Iterable[tuple[Span, str]]:
+def _changes(interval: Interval, written: Iterable[Span]) -> Iterable[tuple[Span, str]]:
     """The intervals within the lateness whose source rows are no longer those that are stored, and how."""
     view = interval.view
-    spans = _near(interval, timedelta(seconds=view.lateness_seconds or 0))
+    spans = _near(interval, written)
     if not spans:
         return
     columns = source_columns(view)

@@ -150,7 +150,7 @@ def load_rows(interval: Interval, given: object) -> WrittenInterval:
         rows = pl.concat([before, rows.select(before.columns)])
     written = _write_all(interval, rows)
     # Intervals that are there already and see these rows follow, oldest first: each reads what the last one wrote.
-    later = [interval.at(*span) for span in late.seeing(interval, [interval.span])] if interval.view.event_time else []
+    later = late.seeing(interval) if interval.view.event_time else []
     for each in later:
         _write_all(each, late.stored_rows(each, _seen_since(each), each.end))
     materialize_online(hull([interval, *later]))
