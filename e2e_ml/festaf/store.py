@@ -28,6 +28,7 @@ from e2e_ml.festaf.rows.online.serving import Missing, Question
 from e2e_ml.festaf.rows.push import Pushed
 from e2e_ml.festaf.rows.streams import Consumer
 from e2e_ml.festaf.rows.training_set import HistoricalFeatures
+from e2e_ml.festaf.wishes import Wishes
 
 if TYPE_CHECKING:
     from e2e_ml.festaf.scoring import Predictions
@@ -109,6 +110,11 @@ class FeatureStore:
     @property
     def project(self) -> str:
         return self.registry.project
+
+    @property
+    def wishes(self) -> Wishes:
+        """The features that people look for and that do not exist: who wants them, and the answers given."""
+        return Wishes(self.path)
 
     # --- definitions ------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import click
 from e2e_ml.festaf.commands import project_option
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.store import FeatureStore
-from e2e_ml.festaf.wishes import Wish, Wishes, suggestion
+from e2e_ml.festaf.wishes import Wish, suggestion
 
 _by = click.option("--by", help="Your name; the one that you are logged in as unless said.")
 
@@ -29,7 +29,7 @@ def wishes(context: click.Context, project: Path, every: bool, as_json: bool) ->
 
 
 def _list(store: FeatureStore, *, every: bool, as_json: bool) -> None:
-    found = [wish for wish in Wishes(store.path).all() if every or wish.status == "open"]
+    found = [wish for wish in store.wishes.all() if every or wish.status == "open"]
     if as_json:
         click.echo(json.dumps([wish.model_dump(mode="json") for wish in found], indent=2, ensure_ascii=False))
     elif not found:
@@ -46,7 +46,7 @@ def _list(store: FeatureStore, *, every: bool, as_json: bool) -> None:
 @click.pass_obj
 def add(store: FeatureStore, name: str, why: str, by: str | None) -> None:
     """Wish for NAME, in the words that you would look for it with; the same wish of others is joined."""
-    wish = Wishes(store.path).wish(name, by=by or _me(), why=why)
+    wish = store.wishes.wish(name, by=by or _me(), why=why)
     click.echo(_told(wish))
 
 
@@ -62,7 +62,7 @@ def answer(store: FeatureStore, number: int, text: str, feature: str | None, by:
         store.explain(feature)  # says which name comes near, where there is no such feature
         if "." not in feature:
             raise FeatureStoreError(f"{feature} is no feature. Name it in full, as view.feature.")
-    click.echo(_told(Wishes(store.path).answer(number, text, by=by or _me(), feature=feature)))
+    click.echo(_told(store.wishes.answer(number, text, by=by or _me(), feature=feature)))
 
 
 def _told(wish: Wish, likely: str | None = None) -> str:

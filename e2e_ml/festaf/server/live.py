@@ -31,7 +31,7 @@ from e2e_ml.festaf.rows.sources import location
 from e2e_ml.festaf.rows.validation import Violation, violations
 from e2e_ml.festaf.server.catalog import Catalog
 from e2e_ml.festaf.store import FeatureStore, OnlineFeatures
-from e2e_ml.festaf.wishes import Wish, Wishes, suggestion
+from e2e_ml.festaf.wishes import Wish, suggestion
 
 _LOG = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Live:
     def __init__(self, project: Path, airflow: str | None = None) -> None:
         self._store = FeatureStore.open(project)
         self.airflow = airflow
-        self.wishes = Wishes(self._store.path)
+        self.wishes = self._store.wishes
         # Asked by records of views, so that pages show what they can while the registry's file is broken.
         self._offline = pipeline.offline_store(self._store.path)
         self._kept = _Kept()
