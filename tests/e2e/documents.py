@@ -4,8 +4,8 @@ A page is read so:
 
 - A block whose first line is a comment with a file's name (`# features.py`) is that file, and is written.
 - ```python is run in one Python for the whole page, ```sh in a shell, both in the reader's folder.
-- ```text behind one of them is what it prints; where a line is `...`, any lines may stand. Without it, what is printed
-  does not matter.
+- ```text behind one of them is what it prints; `...` stands for anything, and alone in a line for
+  any lines. Without it, what is printed does not matter.
 - A shell block that starts `e2e-ml festaf serve` is a server, and runs until the page ends. Its port is another one.
 """
 
@@ -96,9 +96,11 @@ def run(page: Path, folder: Path) -> None:
 
 def like(said: str, expected: str) -> bool:
     """Whether what was printed is what the page shows, but for space at the ends of lines."""
-    pattern = "\n".join(
-        r"(.*\n)*?.*" if line.strip() == "..." else re.escape(line.rstrip()) for line in _lines(expected)
+    shown = (
+        r"(.*\n)*?.*" if line.strip() == "..." else re.escape(line).replace(r"\.\.\.", ".*")
+        for line in _lines(expected)
     )
+    pattern = "\n".join(shown)
     return re.fullmatch(pattern, "\n".join(_lines(said))) is not None
 
 

@@ -9,6 +9,12 @@ import pytest
 from tests.e2e.documents import DOCS, DocumentationError, blocks, copied, like, run
 
 
+def test_the_tutorial_runs_as_written(tmp_path: Path) -> None:
+    folder = tmp_path / "reader"
+    folder.mkdir()
+    run(DOCS / "tutorial.md", folder)
+
+
 def test_the_titanic_example_runs_as_written(tmp_path: Path) -> None:
     folder = copied(DOCS / "titanic", tmp_path / "titanic")
     run(folder / "titanic.md", folder)
@@ -65,6 +71,8 @@ def test_a_page_that_says_something_else_is_found(tmp_path: Path, shown: str, sh
         ("a  \n", "a", True),
         ("a\nb\nd\n", "a\n...\nc\n", False),
         ("a.c", "abc", False),
+        ("at 12:30, b\n", "at ..., b", True),
+        ("at 12:30, c\n", "at ..., b", False),
     ],
 )
 def test_what_is_printed_is_what_is_shown(said: str, shown: str, same: bool) -> None:
