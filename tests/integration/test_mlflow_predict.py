@@ -174,6 +174,8 @@ def test_a_required_feature_must_be_there_and_another_may_be_missing(
     with_gaps.loc[0, "plane__seats"] = float("nan")
     tree = DecisionTreeRegressor(random_state=1).fit(with_gaps, rows["weather__temp"])
     with mlflow.start_run() as run:
+        with pytest.raises(FeatureStoreError, match=r"skops_trusted_types=\['sklearn.tree._tree.Tree'\]"):
+            data.log_model(tree, name="tree", fitted_on=with_gaps)
         trusted = ["sklearn.tree._tree.Tree"]
         with pytest.raises(FeatureStoreError, match=r"log it with skops_trusted_types=\['sklearn.tree._tree.Tree'\]"):
             data.log_model(tree, name="tree", fitted_on=with_gaps)

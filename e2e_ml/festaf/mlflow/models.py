@@ -1,13 +1,4 @@
-"""What MLflow is told of features, and asked of models: the only module of festaf that imports MLflow, and late.
-
-    with mlflow.start_run():
-        data.log()                                        # the dataset, its features, the registry's version
-        data.log_model(model, name="delay", registered_model_name="flight-delay")
-    store.predict("models:/flight-delay@champion", keys)  # `festaf.scoring`, which loads models here
-
-Telling a run what it stands on never makes it fail: what goes wrong is logged, and the run goes on. A model without its
-contract cannot be asked, so that `log_model` and `load` raise.
-"""
+"""Models with their features: stored in MLflow with their contract, and loaded with it."""
 
 # MLflow and scikit-learn carry types by half.
 # pyright: reportMissingTypeStubs=false, reportUnknownVariableType=false, reportUnknownMemberType=false
@@ -16,166 +7,22 @@ contract cannot be asked, so that `log_model` and `load` raise.
 from __future__ import annotations
 
 import importlib
-import logging
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from typing import Any, cast
+from functools import lru_cache, partial
+from typing import Any
 
 import polars as pl
 from pydantic import ValidationError
 
-from e2e_ml import refs
 from e2e_ml.festaf import run_tags
 from e2e_ml.festaf.contract import Contract
 from e2e_ml.festaf.errors import FeatureStoreError
-
-log = logging.getLogger(__name__)
+from e2e_ml.festaf.mlflow.library import mlflow_library
 
 METADATA = "festaf"  # the contract's place in a model's own metadata
-_CONTEXT = "mlflow.data.context"
-# The libraries whose models MLflow stores each by `mlflow.<library>.log_model(model, name=...)`.
-_FLAVORS = ("catboost", "keras", "lightgbm", "prophet", "pyfunc", "sklearn", "spacy", "statsmodels", "xgboost")
 _MODELS_KEPT = 8
-
-
-# --- telling a run what it is trained on -------------------------------------------------------------------------
-
-
-def log_training_set(
-    frame: Any,
-    *,
-    project: str,
-    features: Sequence[str],
-    service: str | None = None,
-    registry_version: int | None = None,
-    name: str | None = None,
-    target: str | None = None,
-    run_id: str | None = None,
-    context: str = "training",
-) -> bool:
-    """Tell an MLflow run, the active one unless `run_id` says, which features it is trained on, and on which rows.
-
-    `HistoricalFeatures.log` calls it; call it yourself for rows of another feature store. `frame` is a pandas or Polars
-    frame or an Arrow table, with `target` among its columns where given. `features` are full names, `weather.temp` or
-    Feast's `weather:temp`. The dataset's source is the feature service's URI, else the project's. Several calls for one
-    run add up. Returns whether everything was written. Raises FeatureStoreError without MLflow, and nothing else.
-    """
-    _mlflow()
-    retrieval: dict[str, Any] = {
-        "project": project,
-        "feature_service": service,
-        "registry_version": registry_version,
-        "features": [run_tags.full_name(f) for f in features],
-    }
-    source = str(refs.feature_service(project, service) if service else refs.project(project))
-    title = name or service or project
-    named = _attempt("the features", lambda: _log_retrieval(_run(run_id), retrieval))
-    shown = _attempt("the training set", lambda: _log_input(_run(run_id), frame, source, title, target, context))
-    return named and shown
-
-
-def _run(run_id: str | None) -> str:
-    active = _mlflow().active_run()
-    if run_id is None and active is None:
-        raise RuntimeError("no run is active; call it inside `with mlflow.start_run():`, or give run_id=")
-    return run_id or active.info.run_id
-
-
-def _attempt(what: str, write: Callable[[], None]) -> bool:
-    try:
-        write()
-    except Exception as error:
-        log.warning("The MLflow run does not say %s: %s. The run itself goes on.", what, error)
-        return False
-    return True
-
-
-def _log_retrieval(run_id: str, retrieval: Mapping[str, Any]) -> None:
-    client = _mlflow().MlflowClient()
-    retrievals = [*_earlier(client, run_id), retrieval]
-    features = dict.fromkeys(f for r in retrievals for f in r["features"])
-    tags = {
-        run_tags.PROJECT: _joined(r["project"] for r in retrievals),
-        run_tags.FEATURE_SERVICE: _joined(r["feature_service"] for r in retrievals),
-        run_tags.FEATURE_REFS: run_tags.feature_refs_tag(features),
-        run_tags.FEATURE_COUNT: str(len(features)),
-        run_tags.REGISTRY_VERSION: _joined(r["registry_version"] for r in retrievals),
-    }
-    for tag, value in tags.items():
-        if value:
-            client.set_tag(run_id, tag, value)
-    whole = {"schema_version": run_tags.FEATURES_SCHEMA_VERSION, "retrievals": retrievals}
-    client.log_dict(run_id, whole, run_tags.FEATURES_FILE)
-
-
-def _joined(values: Iterable[object]) -> str:
-    return ",".join(dict.fromkeys(str(v) for v in values if v is not None))
-
-
-def _earlier(client: Any, run_id: str) -> list[Mapping[str, Any]]:
-    """The retrievals that this run has told of before."""
-    if run_tags.FEATURE_COUNT not in client.get_run(run_id).data.tags:
-        return []
-    from mlflow import artifacts
-
-    try:
-        content: Any = artifacts.load_dict(f"runs:/{run_id}/{run_tags.FEATURES_FILE}")
-        return cast(list[Mapping[str, Any]], content["retrievals"])
-    except Exception:  # another program's tags: there is no list of ours to add to
-        return []
-
-
-def _log_input(run_id: str, frame: Any, source: str, name: str, target: str | None, context: str) -> None:
-    from mlflow import data
-    from mlflow.entities import DatasetInput, InputTag
-
-    library: Any = data  # its builders carry no types
-    kind = type(frame).__module__.partition(".")[0]
-    if kind == "pyarrow":
-        frame, kind = pl.DataFrame(frame), "polars"
-    build = library.from_polars if kind == "polars" else library.from_pandas
-    dataset = build(frame, source=_asset_source()(source), targets=target, name=name)
-    given = DatasetInput(dataset._to_mlflow_entity(), [InputTag(_CONTEXT, context)])
-    _mlflow().MlflowClient().log_inputs(run_id, [given])
-
-
-@cache
-def _asset_source() -> Any:
-    """A dataset source that is an asset's URI: MLflow's own know the schemes of storage alone, and refuse any other."""
-    from mlflow.data.dataset_source import DatasetSource
-
-    class AssetSource(DatasetSource):
-        def __init__(self, uri: str) -> None:
-            self.uri = uri
-
-        @staticmethod
-        def _get_source_type() -> str:
-            return "asset"
-
-        def load(self, **_: Any) -> Any:
-            """An asset has a name, not a place: open the feature store and ask for the rows there."""
-            raise NotImplementedError(
-                f"{self.uri} is read through its feature store: FeatureStore.open(...).historical(...)."
-            )
-
-        @staticmethod
-        def _can_resolve(raw_source: Any) -> bool:
-            return isinstance(raw_source, str) and raw_source.startswith("festaf://")
-
-        @classmethod
-        def _resolve(cls, raw_source: str) -> Any:
-            return cls(raw_source)
-
-        def to_dict(self) -> dict[Any, Any]:
-            return {"uri": self.uri}
-
-        @classmethod
-        def from_dict(cls, source_dict: dict[Any, Any]) -> Any:
-            return cls(source_dict["uri"])
-
-    return AssetSource
 
 
 # --- storing a model with its features ---------------------------------------------------------------------------
@@ -200,13 +47,9 @@ def log_model(
     code when one is loaded; what is made of trees needs skops_trusted_types, and the error says which. Gives MLflow's
     ModelInfo. Raises FeatureStoreError.
     """
-    _mlflow()
+    mlflow_library()
     library = flavor or ("pyfunc" if _is_pyfunc(model) else type(model).__module__.partition(".")[0])
-    if library not in _FLAVORS:
-        raise FeatureStoreError(
-            f"MLflow stores no models of {library} in a way that is known here. Say which one with flavor=: "
-            f"{', '.join(_FLAVORS)}."
-        )
+    log_it = _logging_of(library)
     frame: Any = fitted_on.to_pandas() if isinstance(fitted_on, pl.DataFrame) else fitted_on
     if not hasattr(frame, "columns"):
         raise FeatureStoreError(
@@ -216,12 +59,10 @@ def log_model(
     agreed = _agreed(contract, [str(column) for column in frame.columns])
     options = {**_defaults(library, model, frame, options), **options}
     options["metadata"] = {**options.get("metadata", {}), METADATA: agreed.model_dump(mode="json")}
-    log_it = importlib.import_module(f"mlflow.{library}").log_model
-    subject: dict[str, Any] = {"python_model": model} if library == "pyfunc" else {}
-    given: tuple[Any, ...] = () if subject else (model,)
+    log_it = partial(log_it, python_model=model) if library == "pyfunc" else partial(log_it, model)
     try:
-        logged = log_it(*given, **subject, name=name, registered_model_name=registered_model_name, **options)
-    except _mlflow().MlflowException as error:
+        logged = log_it(name=name, registered_model_name=registered_model_name, **options)
+    except mlflow_library().MlflowException as error:
         if strange := _untrusted(model, options):
             raise FeatureStoreError(
                 f"skops loads {', '.join(strange)} from nobody unasked: who forges such a file can crash its reader. "
@@ -231,6 +72,17 @@ def log_model(
     if registered_model_name and logged.registered_model_version:
         _tag_version(registered_model_name, str(logged.registered_model_version), agreed)
     return logged
+
+
+def _logging_of(flavor: str) -> Callable[..., Any]:
+    """`mlflow.<flavor>.log_model`."""
+    try:
+        return importlib.import_module(f"mlflow.{flavor}").log_model
+    except (ModuleNotFoundError, AttributeError):
+        raise FeatureStoreError(
+            f'MLflow stores no models of {flavor} by that name. Say which kind it is: flavor="pytorch", or "pyfunc" '
+            "for one of your own."
+        ) from None
 
 
 def _untrusted(model: Any, options: Mapping[str, Any]) -> list[str]:
@@ -287,7 +139,7 @@ def _quietly(module: str) -> Any:
 
 
 def _tag_version(model: str, version: str, contract: Contract) -> None:
-    client = _mlflow().MlflowClient()
+    client = mlflow_library().MlflowClient()
     tags = {
         run_tags.PROJECT: contract.project,
         run_tags.FEATURE_SERVICE: contract.service,
@@ -364,7 +216,7 @@ def load(model: Any) -> Model:
     `mlflow.pyfunc.load_model` gave. A version is loaded once; an alias is looked up each time, so that a promotion is
     seen. Raises FeatureStoreError for one that is not there, or that was logged without its features.
     """
-    library = _mlflow()
+    library = mlflow_library()
     if not isinstance(model, str):
         return Model("", _contract_of(model, "The model"), model)
     try:
@@ -413,11 +265,3 @@ def _contract_of(pyfunc: Any, what: str) -> Contract:
         ) from None
     except ValidationError as error:
         raise FeatureStoreError(f"{what} tells of its features in a form that is not known: {error}.") from None
-
-
-def _mlflow() -> Any:
-    try:
-        import mlflow
-    except ModuleNotFoundError:
-        raise FeatureStoreError("MLflow is not installed here. Install it: pip install mlflow.") from None
-    return mlflow
