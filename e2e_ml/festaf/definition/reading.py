@@ -64,7 +64,7 @@ def definition_of(column: Column, view: type, *, others: bool = False) -> Defini
         raise DefinitionError("a source has no name for what is computed. Take .named() off.", origin.place)
     if fills and origin.outermost:
         raise DefinitionError(f"{_SCALED} Fill what is missing before it is scaled.", origin.place)
-    expression = reader.built(root) if root is column else reader.operand(root)
+    expression = reader.operand(root) if origin.name and root is not column else reader.built(root)
     if origin.outermost and (not ex.is_row_level(expression) or ex.is_python(expression)):
         raise DefinitionError("it scales a window or a function. Give that a line of its own.", origin.place)
     for value in fills:
@@ -97,7 +97,7 @@ class _Reader:
         """The expression of an operand: its name where it has one."""
         origin = origin_of(column)
         if _is_outermost(column):
-            raise DefinitionError(f"{_SCALED} Compute from what {full_name(column)} scales.")
+            raise DefinitionError(f"{_SCALED} Compute from what it scales.")
         if origin.name:
             return self._named(column, origin.name)
         if origin.build is None:

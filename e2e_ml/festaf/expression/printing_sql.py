@@ -28,10 +28,14 @@ from e2e_ml.festaf.expression.tree import (
 )
 
 _RESERVED = """
-    all and any as asc between by case cast check column create cross default desc distinct do else end except exists
-    false for foreign from full grant group having in inner intersect into is join lateral left like limit natural not
-    null offset on only or order outer primary references returning right select some symmetric table then to trailing
-    true union unique using when where window with
+    all analyse analyze and anti any array as asc asof asymmetric at authorization between binary both by case cast
+    check collate collation column columns concurrently constraint create cross default deferrable desc describe
+    distinct do else end except exists false fetch for foreign freeze from full generated glob grant group having ilike
+    in initially inner intersect interval into is isnull join lambda lateral leading left like limit map natural not
+    notnull offset on only or order outer over overlaps pivot pivot_longer pivot_wider placing positional primary
+    qualify references returning right row rows select semi show similar some struct summarize symmetric table
+    tablesample then to trailing true try_cast tuple union unique unpack unpivot using variadic verbose when where
+    window with
 """
 _WORDS = frozenset(_RESERVED.split())
 _TYPES: Mapping[DataType, str] = {
@@ -178,7 +182,7 @@ class _Printer:
         if window.width is None:
             return "RANGE BETWEEN UNBOUNDED PRECEDING"
         # (t - width, t]: the lower end is out.
-        return f"RANGE BETWEEN {_interval(window.width - timedelta(microseconds=1))} PRECEDING"
+        return f"RANGE BETWEEN {_interval(window.width)} - INTERVAL '1 microsecond' PRECEDING"
 
 
 def _cast(value: Sql, dtype: DataType) -> str:
