@@ -60,7 +60,7 @@ def extract(interval: Interval) -> pl.DataFrame:
 def transform(interval: Interval, rows: pl.DataFrame) -> pl.DataFrame:
     """The interval's rows as they are stored: keys, times and features."""
     try:
-        computed = compute(interval.view, rows.lazy()).collect()
+        computed = compute(interval.view, rows.lazy(), interval.project).collect()
     except pl.exceptions.PolarsError as error:
         raise FeatureStoreError(f"{interval.view.name}: its features could not be computed: {error}") from error
     return _inside(interval, computed)
