@@ -13,7 +13,7 @@ demo: ## install what is missing, then open the demo (without a display: the gui
 	@$(BIN)/e2e-ml demo --workspace build/demo --out build/tour
 
 test: ## run the whole suite: unit, integration, desktop, e2e
-	$(SETUP)
+	$(SETUP) tests
 	$(BIN)/pytest
 
 lint: ## ruff, pyright and the floors of the architecture
@@ -24,7 +24,7 @@ lint: ## ruff, pyright and the floors of the architecture
 	$(BIN)/lint-imports
 
 bench: ## run the benchmarks; nothing else measures time
-	$(SETUP)
+	$(SETUP) tests
 	$(BIN)/python -m tests.benchmarks
 
 setup: ## system libraries, uv and the locked environment

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Brings a bare Debian machine to where e2e-ml runs: system libraries, uv, and the locked environment in .venv.
 # Says what it will do before it does it, does only what is missing, and may be run again at any time.
-# E2E_ML_SETUP=quiet prints nothing when there is nothing to do.
+# E2E_ML_SETUP=quiet prints nothing when there is nothing to do. `packaging/setup.sh tests` also brings the servers that
+# tests start by themselves.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -43,6 +44,31 @@ install_system() {
     fail "apt-get could not install: ${missing[*]}. Its own message is above."
 }
 install_system "${PACKAGES[@]}"
+
+# What tests start themselves, on ports and in folders of their own: Redis, PostgreSQL, and Java for Spark.
+install_test_servers() {
+  local missing=() policy=/usr/sbin/policy-rc.d package
+  command -v redis-server >/dev/null || missing+=(redis-server)
+  command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
+  command -v java >/dev/null || missing+=(default-jre-headless)
+  [ ${#missing[@]} = 0 ] && return
+  say "The tests need ${missing[*]}: installed now; none of it is started or enabled as a service of this machine."
+  # Debian starts a service as it is installed, unless this file says that it must not (101).
+  if [ -e "$policy" ]; then policy=
+  else
+    trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
+    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null && as_root chmod 755 "$policy" ||
+      fail "apt-get needs root. Run as root, install sudo, or install yourself: ${missing[*]}"
+  fi
+  install_system "${missing[@]}"
+  if [ -n "$policy" ]; then as_root rm -f "$policy"; trap - EXIT; fi
+  for package in redis-server postgresql; do
+    case " ${missing[*]} " in *" $package "*)
+      if command -v systemctl >/dev/null; then as_root systemctl disable --quiet "$package" 2>/dev/null || true; fi ;;
+    esac
+  done
+}
+if [ "${1:-}" = tests ]; then install_test_servers; fi
 
 # --- 2. uv ----------------------------------------------------------------------------------------------------------
 find_python() {
