@@ -20,6 +20,7 @@ from e2e_ml.festaf.definition.sources import Source
 from e2e_ml.festaf.expression import Window, columns, is_row_level, to_json, walk
 from e2e_ml.festaf.expression.printing import to_python
 from e2e_ml.festaf.expression.printing_sql import Rows, to_sql
+from e2e_ml.festaf.expression.scaling import is_scaled
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -51,6 +52,16 @@ def view_record(view: type[FeatureView]) -> model.FeatureView:
         if event_time is None and needs_times(definition):
             raise DefinitionError(
                 "a window needs times, and the view has none. Add observed_at = fs.EventTime().",
+                origin_of(members[name]).place,
+                name,
+            )
+    times = {name for name, role in roles.items() if role in ("event time", "created time")}
+    for name, definition in read.items():
+        scaled = definition.expression is not None and is_scaled(definition.expression)
+        if scaled and not times.isdisjoint(columns(definition.expression)):  # type: ignore[arg-type]
+            raise DefinitionError(
+                "what is scaled is computed when it is read, and the view's times are not there then. Give what is "
+                "taken of the time a line of its own, and scale that.",
                 origin_of(members[name]).place,
                 name,
             )

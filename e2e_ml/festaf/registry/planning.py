@@ -304,10 +304,9 @@ class _Changes:
             said = (*said, _DROPPED) if old.learned and new.learned is None else said
             was = self._was.get(full)
             if was is not None:
-                name = was.partition(".")[2]
-                yield self._feature(
-                    "rename", new_view, full, (f"from {name}", *said), old.model_copy(update={"name": name}), new
-                )
+                former = old.model_copy(update={"name": was.partition(".")[2]})
+                told = (f"from {former.name}", *said, *_read_from(new_view, new))
+                yield self._feature("rename", new_view, full, told, former, new)
             elif said:
                 yield self._feature("change", new_view, full, said, old, new)
         for old in old_view.features:
@@ -365,6 +364,13 @@ class _Changes:
     def _dags(self, view: model.View) -> tuple[str, ...]:
         made_by = dag_id(self._after.project, view) if isinstance(view, model.FeatureView) else None
         return (made_by,) if made_by else ()
+
+
+def _read_from(view: model.View, feature: model.Feature) -> tuple[str, ...]:
+    """Where a renamed column is read from by now: the source does not follow by itself."""
+    if feature.expression is not None or not isinstance(view, model.FeatureView) or feature.name in view.source_columns:
+        return ()
+    return (f'read from the source\'s column {feature.name}; else say .named("...")',)
 
 
 def _without_features(view: model.View, name: str | None = None) -> dict[str, Any]:

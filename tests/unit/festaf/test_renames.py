@@ -135,6 +135,12 @@ def test_a_rename_is_a_rename_and_nothing_else(
     assert planned(store.path, edited(*edits), DAY_3).is_empty
 
 
+def test_a_renamed_column_says_where_it_is_read_from(store: fs.FeatureStore) -> None:
+    made = renamed(store, *[(old, new.replace('.named("wind")', "")) for old, new in OF_A_COLUMN])
+    (change,) = made.changes
+    assert change.details == ("from wind", 'read from the source\'s column speed; else say .named("...")')
+
+
 def test_a_rename_says_who_stands_on_it(store: fs.FeatureStore) -> None:
     (change,) = renamed(store, *OF_A_FEATURE).changes
     assert change.impact == ("gate.cold_wind", "delay")
