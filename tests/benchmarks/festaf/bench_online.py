@@ -21,8 +21,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -31,9 +32,11 @@ import polars as pl
 import redis
 
 from e2e_ml.festaf.store import FeatureStore
-from tests.benchmarks.festaf.rows_world import FEATURES, HEADER, make, p50, row, size
+from tests.benchmarks.festaf.rows_world import FEATURES, line, make, p50, size
+from tests.benchmarks.festaf.table import HEADER, Line
 from tests.servers import Server, redis_server
 
+Lines = Iterator[Line]
 _COLUMNS = ", ".join(FEATURES)
 _PACKED = struct.Struct("<q10d")
 
@@ -77,7 +80,7 @@ _WORK = {"materialize": materialize, "bare_sqlite": bare_sqlite, "bare_redis": b
 
 
 def _timed(work: str, folder: Path) -> dict[str, Any]:
-    command = [sys.executable, "-m", __spec__.name, "--work", work, "--folder", str(folder)]
+    command = [sys.executable, "-m", "tests.benchmarks.festaf.bench_online", "--work", work, "--folder", str(folder)]
     answer: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return answer
 
@@ -85,17 +88,18 @@ def _timed(work: str, folder: Path) -> dict[str, Any]:
 # --- the table ---------------------------------------------------------------------------------------------------
 
 
-def materializing(folder: Path, limit: str, count: int, rounds: int, least: float, where: str) -> None:
+def materializing(folder: Path, limit: str, count: int, rounds: int, least: float, where: str, feast: str) -> Line:
     found = [(_timed("materialize", folder), _timed(limit, folder)) for _ in range(rounds)]
-    ours, bare = (statistics.median(count / each[i]["seconds"] for each in found) for i in (0, 1))
-    print(row(f"materialize {count:,} rows, {where}", ours / 1e3, bare / 1e3, "k rows/s", least, least=True))
+    ours, bare = (statistics.median(count / each[i]["seconds"] for each in found) / 1e3 for i in (0, 1))
     peak = max(each[0]["mib"] for each in found)
-    print(f"| its memory | {peak:,.0f} MiB | | | <= 1 GiB: {'met' if peak <= 1024 else 'missed'} |", flush=True)
+    memory = f", {peak:,.0f} MiB"
+    made = line(f"materialize {count:,} rows: {where}", feast, bare, ours, "k rows/s", least, least=True, memory=memory)
+    return replace(made, reach=f"{made.reach}, <= 1 GiB", met=made.met and peak <= 1024)
 
 
-def reading(store: FeatureStore, limit: Any, reaches: dict[int, float], entities: int, where: str) -> None:
+def reading(store: FeatureStore, limit: Any, reaches: dict[int, tuple[str, float]], entities: int, where: str) -> Lines:
     chance = random.Random(7)  # noqa: S311
-    for count, reach in reaches.items():
+    for count, (feast, reach) in reaches.items():
         keys = [chance.randrange(entities) for _ in range(count)]
         asked = [{"id": key} for key in keys]
 
@@ -106,7 +110,7 @@ def reading(store: FeatureStore, limit: Any, reaches: dict[int, float], entities
             return limit(keys)
 
         one, two = p50(ours, bare, 3000 // count + 200)
-        print(row(f"online {where}, p50, {count} x 10", one, two, "ms", reach), flush=True)
+        yield line(f"online {where}, p50: {count} x 10 features", feast, two, one, "ms", reach)
 
 
 def sqlite_limit(folder: Path) -> Any:
@@ -141,6 +145,24 @@ def _served_by_redis(folder: Path) -> Iterator[Server]:
         settings.unlink()
 
 
+def lines(*, feast: bool = True, rows: int = 1_000_000, rounds: int = 3) -> Lines:
+    """The table's lines. Feast's figures are those that were measured of it before."""
+    told: Callable[[str], str] = lambda text: text if feast else ""  # noqa: E731
+    with tempfile.TemporaryDirectory(prefix="bench-online-") as name:
+        folder = Path(name)
+        make(folder, rows)
+        yield materializing(folder, "bare_sqlite", rows, rounds, 0.5, "SQLite", told("7.5k rows/s, 7.6 GiB"))
+        files = size(folder, "bare.db") / 1e6, size(folder / "store", "online.db") / 1e6
+        yield line("its file", "", *files, "MB", 1.5)
+        reaches = {1: (told("0.20 ms"), 4.0), 10: (told("0.89 ms"), 2.2), 100: (told("7.3 ms"), 1.8)}
+        yield from reading(FeatureStore.open(folder), sqlite_limit(folder), reaches, rows, "SQLite")
+        with _served_by_redis(folder):
+            yield materializing(folder, "bare_redis", rows, rounds, 0.7, "Redis", told("12.9k rows/s, 8.8 GiB"))
+            reaches = {1: (told("0.32 ms"), 1.5), 100: (told("5.4 ms"), 1.8)}
+            with _client() as client:
+                yield from reading(FeatureStore.open(folder), redis_limit(client), reaches, rows, "Redis")
+
+
 def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--rows", type=int, default=1_000_000)
@@ -154,18 +176,9 @@ def main() -> None:
         seconds = time.perf_counter() - start
         print(json.dumps({"seconds": seconds, "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
         return
-    with tempfile.TemporaryDirectory(prefix="bench-online-") as name:
-        folder = Path(name)
-        make(folder, given.rows)
-        print(HEADER)
-        materializing(folder, "bare_sqlite", given.rows, given.rounds, 0.5, "SQLite")
-        files = size(folder / "store", "online.db") / 1e6, size(folder, "bare.db") / 1e6
-        print(row("its file", *files, "MB", 1.5))
-        reading(FeatureStore.open(folder), sqlite_limit(folder), {1: 4, 10: 2.2, 100: 1.8}, given.rows, "SQLite")
-        with _served_by_redis(folder):
-            materializing(folder, "bare_redis", given.rows, given.rounds, 0.7, "Redis")
-            with _client() as client:
-                reading(FeatureStore.open(folder), redis_limit(client), {1: 1.5, 100: 1.8}, given.rows, "Redis")
+    print(HEADER)
+    for each in lines(rows=given.rows, rounds=given.rounds):
+        print(each.row(), flush=True)
 
 
 if __name__ == "__main__":

@@ -14,10 +14,10 @@ import polars as pl
 
 from e2e_ml.festaf.model import Feature, FeatureView, Key, Registry, Source
 from e2e_ml.festaf.store import FeatureStore
+from tests.benchmarks.festaf.table import Line
 
 FEATURES = [f"f{i}" for i in range(10)]
 START = datetime(2026, 1, 1, tzinfo=UTC)
-HEADER = "| case | festaf | limit | ratio | reach |\n| --- | --- | --- | --- | --- |"
 
 
 def make(folder: Path, rows: int) -> FeatureStore:
@@ -63,10 +63,18 @@ def p50(ours: Callable[[], Any], limit: Callable[[], Any], rounds: int) -> tuple
     return statistics.median(times[0]) * 1e3, statistics.median(times[1]) * 1e3
 
 
-def row(case: str, ours: float, limit: float, unit: str, reach: float, *, least: bool = False) -> str:
-    """A line of the table. least: the ratio is to be at least `reach`, else at most."""
+def line(
+    case: str, feast: str, limit: float, ours: float, unit: str, reach: float, *, least: bool = False, memory: str = ""
+) -> Line:
+    """A line of the table. least: the ratio is to be at least `reach`, else at most. feast: what the issue that asked
+    for this measured of Feast 0.67, on another day: its online store is not run here."""
     ratio = ours / limit
-    met = ratio >= reach if least else ratio <= reach
-    sign = ">=" if least else "<="
-    verdict = f"{sign} {reach:g} x: {'met' if met else 'missed'}"
-    return f"| {case} | {ours:,.3g} {unit} | {limit:,.3g} {unit} | {ratio:.2f} x | {verdict} |"
+    return Line(
+        case,
+        feast,
+        f"{limit:,.3g} {unit}",
+        f"{ours:,.3g} {unit}{memory}",
+        f"{ratio:.2f} x",
+        f"{'>=' if least else '<='} {reach:g} x",
+        ratio >= reach if least else ratio <= reach,
+    )
