@@ -1,4 +1,4 @@
-"""How an MLflow run says what features it was made of: Feast's own tags, and a list of its own where a tag is too short.
+"""How an MLflow run says what features it was made of: Feast's own tags, and a list where a tag is too short.
 
 Here are their names and their form, for those who write them (`festaf.mlflow`) and those who read them (`lineage`).
 Nothing here knows MLflow.
