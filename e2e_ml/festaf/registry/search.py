@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import heapq
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -49,7 +50,10 @@ class SearchIndex:
         for hit in self._hits:
             for name in {hit.title, hit.title.rpartition(".")[2]}:
                 self._called.setdefault(name, []).append(hit)
-        self._pairs = {name: _pairs(name) for name in self._called}
+        self._having: dict[str, list[str]] = {}  # the names that have a pair of letters
+        for name in self._called:
+            for pair in _pairs(name):
+                self._having.setdefault(pair, []).append(name)
 
     def search(self, query: str, limit: int = LIMIT) -> list[Hit]:
         """The best `limit` things that hold every word of `query`, best first; an empty query finds nothing.
@@ -76,11 +80,14 @@ class SearchIndex:
     def nearest(self, wanted: str, limit: int = 5) -> list[Hit]:
         """What a person may have meant by a name that nothing has: names that look like it, then what holds its
         words."""
-        pairs = _pairs(wanted)
-        alike = heapq.nlargest(_ALIKE, self._called, key=lambda name: len(pairs & self._pairs[name]))
-        close = difflib.get_close_matches(wanted, alike, limit)
+        shared: Counter[str] = Counter()
+        for pair in _pairs(wanted):
+            shared.update(self._having.get(pair, ()))
+        close = difflib.get_close_matches(wanted, [name for name, _ in shared.most_common(_ALIKE)], limit)
         found = {hit.ref: hit for name in close for hit in self._called[name]}
         for word in re.split(r"[\W_]+", wanted):
+            if len(found) >= limit:
+                break
             found |= {hit.ref: hit for hit in self.search(word, limit) if hit.ref not in found}
         return list(found.values())[:limit]
 
