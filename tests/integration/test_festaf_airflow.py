@@ -287,6 +287,8 @@ def test_broken_constraints_are_told_and_a_missing_required_value_fails(airflow:
     ]
     assert "temp: upper_bound 130" in log
     assert "temp=999.0" in log
+    noted = airflow.get(f"/dags/{GAUGE}/dagRuns/{marked['dag_run_id']}/taskInstances/validate")["note"]
+    assert noted == "temp: upper_bound 130 (1 row), 2013-01-01 00:00 UTC to 2013-01-02 00:00 UTC"
     (written,) = [entry for entry in store.intervals("gauge") if entry.rows]
     assert [(v.feature, v.rule, v.count) for v in written.broken] == [("temp", "upper_bound", 1)]
     states = airflow.states(GAUGE, refused["dag_run_id"])

@@ -1,7 +1,8 @@
-"""What a task tells of the rows it saw: a table in its log, figures in XCom, and the asset event's extra.
+"""What a task tells of the rows it saw: a table in its log, figures in XCom, the asset event's extra, and a note.
 
-Airflow gives a task no way to write a note on itself: notes are for people, and for its REST API. What a task can leave
-is its state, its log, its XCom and the events of its assets; all four are shown on its pages.
+Airflow gives a task no way to write a note on itself but its REST API, which wants a login. Where there is an Airflow
+connection `festaf_airflow` with one (host with scheme and port, login, password), broken constraints are noted on the
+task, which its page and the grid show; where there is none, the other three tell.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from airflow.sdk import Asset, get_current_context
+from airflow.sdk import Asset, Connection, get_current_context
 
 if TYPE_CHECKING:
     from e2e_ml.festaf.rows.interval import Interval
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger(__name__)
 BROKEN = "broken_constraints"  # the key of the XCom; it is there only where something is broken
+CONNECTION = "festaf_airflow"
+_NOTE_LENGTH = 1000  # Airflow takes no longer ones
 FRESHNESS = "freshness"  # the key of the XCom with the verdict in two words
 
 
@@ -34,13 +37,42 @@ def tell_broken(interval: Interval, found: Sequence[Violation]) -> None:
     _LOG.warning("Broken constraints of %s, %s:\n%s", interval.view.name, interval.words, validation.table(found))
     told = [{"interval": interval.words, "constraint": v.words, "rows": v.count} for v in found]
     instance = context()["ti"]
-    instance.xcom_push(key=BROKEN, value=[*(instance.xcom_pull(key=BROKEN, task_ids=instance.task_id) or []), *told])
+    every: list[dict[str, Any]] = [*(instance.xcom_pull(key=BROKEN, task_ids=instance.task_id) or []), *told]
+    instance.xcom_push(key=BROKEN, value=every)
+    _note("\n".join(f"{each['constraint']} ({_rows(each['rows'])}), {each['interval']}" for each in every))
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} {'row' if count == 1 else 'rows'}"
+
+
+def _note(text: str) -> None:
+    """Leave a note on the running task instance. Whatever keeps it from that is no reason for the task to fail."""
+    try:
+        connection = Connection.get(CONNECTION)
+    except Exception:
+        _LOG.debug("There is no connection %s: no note is left.", CONNECTION)
+        return
+    import httpx
+
+    instance = context()["ti"]
+    place = f"/api/v2/dags/{instance.dag_id}/dagRuns/{instance.run_id}/taskInstances/{instance.task_id}"
+    try:
+        with httpx.Client(base_url=str(connection.host), timeout=10, trust_env=False) as client:
+            login = {"username": connection.login, "password": connection.password}
+            token = client.post("/auth/token", json=login).raise_for_status().json()["access_token"]
+            headers = {"Authorization": f"Bearer {token}"}
+            body = {"note": text[:_NOTE_LENGTH]}
+            client.patch(place, params={"update_mask": "note"}, json=body, headers=headers).raise_for_status()
+    except (httpx.HTTPError, ValueError, KeyError) as error:
+        _LOG.info("No note could be left on the task: %s", type(error).__name__)
 
 
 def tell_written(interval: Interval, written: WrittenInterval, reason: str = "") -> None:
     """Log what was written where; `reason` says why, of an interval that is not the run's own."""
     place = interval.offline.path(interval.view.table)
-    _LOG.info("%s rows of %s written to %s.%s", written.rows, interval.words, place, reason and f" Again: {reason}")
+    again = f" Again: {reason}" if reason else ""
+    _LOG.info("%s of %s written to %s.%s", _rows(written.rows), interval.words, place, again)
 
 
 def tell_freshness(interval: Interval) -> None:
@@ -83,7 +115,7 @@ def mark_event(outlet: Asset, own: WrittenInterval | None, again: Sequence[Writt
         "registry_version": every[0].registry_version if every else 0,
     }
     if broken:
-        extra["broken"] = [f"{violation.words} ({violation.count} rows)" for violation in broken]
+        extra["broken"] = [f"{violation.words} ({_rows(violation.count)})" for violation in broken]
     if again:
         extra["rewritten"] = [
             {"interval_start": e.start.isoformat(), "interval_end": e.end.isoformat(), "rows": e.rows}
