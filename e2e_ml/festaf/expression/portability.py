@@ -47,6 +47,8 @@ _LACKS: Mapping[str, frozenset[str]] = {
             "of:float32",  # NaN that comes of arithmetic becomes null
             "of:float64",
             "of:list",  # NaN in a list too
+            # Arrow refuses integers that overflow, and those that are no exact float; numbers that may do neither stay.
+            *("add", "sub", "mul", "div", "floordiv", "mod", "neg", "abs"),
             "matches",  # Python's own expressions
             "sign",  # whole numbers with gaps become floats
             "bucketize",

@@ -172,8 +172,8 @@ def _read(node: ast.expr) -> Expression:
             each = [_read(v) for pair in zip(pairs.keys, pairs.values, strict=True) for v in pair if v is not None]
             return Apply("map", (_read(receiver), *each, *(_read(keyword.value) for keyword in default)))
         case ast.Call(func=ast.Attribute(value=receiver, attr=method), args=args):
-            many = OPERATIONS[method].most is None and isinstance(args[0], ast.List)
-            return Apply(method, (_read(receiver), *map(_read, args[0].elts if many else args)))
+            listed = args[0].elts if OPERATIONS[method].most is None and isinstance(args[0], ast.List) else args
+            return Apply(method, (_read(receiver), *map(_read, listed)))
         case _:
             raise AssertionError(ast.dump(node))
 

@@ -230,7 +230,7 @@ def test_its_sql_gives_the_same(
     if dtype == "duration":  # an interval of DuckDB's is no Arrow type of its own
         got = [value for (value,) in connection.execute(query).fetchall()]
     else:
-        got = connection.execute(query).to_arrow_table()["r_"].to_pylist()
+        got = connection.sql(query).to_arrow_table().column("r_").to_pylist()
     if dtype == "float64":
         got = [None if value is None else float(value) for value in got]
     assert close(got, values), f"{sql}: {got}"
@@ -254,7 +254,7 @@ def test_an_engine_computes_what_the_table_says_it_does(name: str) -> None:
         wanted = frame.select(r_=to_polars(expression, types))["r_"].to_list()
         assert test_expression.same(got, wanted), f"{to_python(expression)}: {got}, not {wanted}"
         computed += 1
-    assert computed > len(ALL) / 4
+    assert computed > len(ALL) / 5
 
 
 def test_what_runs_on_polars_alone_says_so() -> None:

@@ -18,7 +18,7 @@ def extract(operands: Sequence[Operand]) -> Expr:
 def get(operands: Sequence[Operand]) -> Expr:
     held, index = operands
     parsed, library = parse(held.dtype), held.library
-    whole = polars_alone(held).cast(library.List(library_dtype(library, parsed.element)))
+    whole = polars_alone(held).cast(library.List(library_dtype(library, parsed.element)), strict=False)
     return whole.list.get(int(index.constant), null_on_oob=True)
 
 
@@ -46,10 +46,11 @@ def over_elements(compute: Callable[[Any], Any]) -> Compiler:
 
 
 def _vectors(operands: Sequence[Operand]) -> list[Any]:
-    """Embeddings in float64, constant ones among them."""
+    """Embeddings in float64, constant ones among them. Strictly, Polars refuses an array that is null."""
     wide = operands[0].library.List(operands[0].library.Float64())
     return [
-        polars_alone(o).cast(wide) if o.constant is None else o.library.lit(list(o.constant), wide) for o in operands
+        polars_alone(o).cast(wide, strict=False) if o.constant is None else o.library.lit(list(o.constant), wide)
+        for o in operands
     ]
 
 
