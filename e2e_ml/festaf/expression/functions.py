@@ -102,7 +102,7 @@ _RUN: dict[Path, tuple[bytes, ModuleType]] = {}  # the modules that were run her
 
 
 def _loaded(name: str, file: Path, folder: Path) -> ModuleType:
-    """The module as its file now is, run once for each text. It stays out of `sys.modules`, so that two projects may have
+    """The module as its file now is, run once for each text. It stays out of `sys.modules`: two projects may have
     modules of one name in one process."""
     text = file.read_bytes()
     known = _RUN.get(file)
