@@ -1,0 +1,145 @@
+"""A feature store that is asked through its server: what `FeatureStore.open` gives for an address.
+
+The registry, the online rows, pushes and what is known of stored rows come over the REST API. History is joined where
+the offline tables are: for it, and to apply definitions, open the project's folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import quote, urlsplit
+
+import orjson
+import polars as pl
+
+from e2e_ml.festaf import registry as registries
+from e2e_ml.festaf.errors import FeatureStoreError
+from e2e_ml.festaf.model import Explanation, Registry, ViewStats
+from e2e_ml.festaf.registry import asked as ask
+from e2e_ml.festaf.registry.asked import Names
+from e2e_ml.festaf.rows.offline import WrittenInterval
+from e2e_ml.festaf.rows.profile import FeatureProfile
+from e2e_ml.festaf.rows.push import Pushed
+from e2e_ml.festaf.rows.sources.json_values import converter
+from e2e_ml.festaf.rows.validation import Violation
+from e2e_ml.festaf.store import FeatureStore, OnlineFeatures
+
+TOKEN_VARIABLE = "FESTAF_TOKEN"  # noqa: S105 - the name of the variable, not a token
+_PATIENCE = 60.0  # seconds for an answer
+
+
+class RemoteStore(FeatureStore):
+    """The store behind a server's address. `token` is what writes need: FESTAF_TOKEN's value unless said."""
+
+    def __init__(self, url: str, token: str | None = None, client: Any = None) -> None:
+        super().__init__(Path())
+        parts = urlsplit(url)
+        if parts.username is not None or parts.password is not None or parts.query:
+            raise FeatureStoreError(f"An address carries no secret. Give the token by token=, or in {TOKEN_VARIABLE}.")
+        try:
+            import httpx
+        except ModuleNotFoundError as error:
+            raise FeatureStoreError("A store's server is asked by httpx: install e2e-ml[connections].") from error
+        self.url = url.rstrip("/")
+        self._token = token or os.environ.get(TOKEN_VARIABLE)
+        self._client: Any = client or httpx.Client(timeout=_PATIENCE)
+        self._trouble: Any = httpx.HTTPError
+        self._known: tuple[str, Registry] | None = None
+
+    @property
+    def registry(self) -> Registry:
+        """The definitions as applied last; sent again only when they have changed."""
+        answer = self._ask("GET", "registry", headers={"if-none-match": self._known[0]} if self._known else {})
+        if self._known is None or answer.status_code != 304:
+            self._known = answer.headers.get("etag", ""), registries.parse(answer.text, f"{self.url}/api/v1/registry")
+        return self._known[1]
+
+    def explain(self, name: str) -> Explanation:
+        return Explanation.model_validate_json(self._ask("GET", f"features/{quote(name)}").content)
+
+    def online(
+        self, what: Any, rows: Sequence[Mapping[str, Any]], *, at: datetime | None = None, names: Names = "full"
+    ) -> OnlineFeatures:
+        """As FeatureStore.online. JSON has no NaN: it comes as None."""
+        moment = at or datetime.now(UTC)
+        if moment.tzinfo is None:
+            raise FeatureStoreError(f"{moment} has no time zone. Give an aware time, in UTC.")
+        wanted = ask.find(self.registry, what)
+        columns = wanted.columns(names)
+        types = {f"{view.name}.{feature.name}": feature.dtype for view, feature in wanted.features}
+        question = {"features": list(types), "rows": list(rows), "at": moment, "names": names}
+        answer: Any = self._ask("POST", "online", question).json()
+        for name, dtype in types.items():
+            convert = converter(dtype)
+            for row in answer["rows"]:
+                if row[columns[name]] is not None:
+                    row[columns[name]] = convert(row[columns[name]])
+        return OnlineFeatures(
+            # What was asked comes back as it was given, and not as JSON has it.
+            [{**got, **given} for got, given in zip(answer["rows"], rows, strict=True)],
+            answer["missing"],
+            tuple(types),
+            tuple(columns[name] for name in types),
+        )
+
+    def push(self, view: Any, rows: Any) -> Pushed:
+        given: Any = rows if isinstance(rows, list | dict) else pl.DataFrame(rows).to_dicts()
+        return Pushed.model_validate_json(self._ask("POST", f"push/{self._name_of(view)}", given).content)
+
+    def materialize(self, view: Any, start: datetime | None = None, end: datetime | None = None) -> int:
+        wanted = {"view": self._name_of(view), "start": start, "end": end}
+        return int(self._ask("POST", "materialize", wanted).json()["entities"])
+
+    def validate(self, view: Any) -> tuple[Violation, ...]:
+        return tuple(Violation.model_validate(each) for each in self._of(view, "violations"))
+
+    def profile(self, view: Any) -> tuple[FeatureProfile, ...]:
+        return tuple(FeatureProfile.model_validate(each) for each in self._of(view, "profile"))
+
+    def stats(self, view: Any) -> ViewStats:
+        return ViewStats.model_validate(self._of(view, "stats"))
+
+    def intervals(self, view: Any) -> tuple[WrittenInterval, ...]:
+        return tuple(WrittenInterval.model_validate(each) for each in self._of(view, "intervals"))
+
+    # --- what needs the folder ------------------------------------------------------------------------------------
+
+    def _elsewhere(self, *_: Any, **__: Any) -> NoReturn:
+        raise FeatureStoreError(
+            f"The server at {self.url} does not do that. Open the project's folder: FeatureStore.open(folder)."
+        )
+
+    historical = learn = offline = load = reopen = apply = consumer = prepared = check = trend = _elsewhere
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _name_of(self, view: Any) -> str:
+        return quote(ask.name_of(view) or repr(view))
+
+    def _of(self, view: Any, what: str) -> Any:
+        return self._ask("GET", f"views/{self._name_of(view)}/{what}").json()
+
+    def _ask(self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None) -> Any:
+        sent = dict(headers or {})
+        if self._token is not None:
+            sent["authorization"] = f"Bearer {self._token}"
+        content = None if body is None else orjson.dumps(body, default=str)
+        if content is not None:
+            sent["content-type"] = "application/json"
+        try:
+            answer = self._client.request(method, f"{self.url}/api/v1/{path}", content=content, headers=sent)
+        except self._trouble as error:
+            raise FeatureStoreError(
+                f"The server at {self.url} does not answer: {str(error) or type(error).__name__}. Is it running?"
+            ) from None
+        if answer.status_code in (200, 304):
+            return answer
+        try:
+            said = str(answer.json()["detail"])
+        except (ValueError, KeyError, TypeError):
+            said = answer.text.strip()[:200]
+        raise FeatureStoreError(said or f"The server at {self.url} answers {answer.status_code}.")
