@@ -2,8 +2,9 @@
 
 `file` reads and writes `registry.json`, laid out by `layout`, held right by `checking`, published by `schema`, and
 `history` its history. `planning` says what an apply would change: `renaming` finds what is only called anew,
-`differing` puts differences into words, and `standing` knows who stands on what. `explaining`, `listing` and `marks`
-answer about what is defined; `asked` and `search` find it: by the exact name, or by words. No row of data is read here.
+`carrying` keeps what is known, `differing` puts differences into words, and `standing` knows who stands on what.
+`explaining`, `listing` and `marks` answer about what is defined; `asked` and `search` find it: by the exact name, or
+by words. No row of data is read here.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from e2e_ml.festaf import dtypes
 from e2e_ml.festaf.dtypes import DataType, kind
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.expression.compile_narwhals import narwhals_dtype
-from e2e_ml.festaf.expression.evaluate import single
+from e2e_ml.festaf.expression.evaluate_numbers import single
 
 
 @dataclass(frozen=True, slots=True)
