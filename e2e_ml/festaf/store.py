@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -87,18 +87,12 @@ class FeatureStore:
         self._prepared_for: Registry | None = None
 
     @classmethod
-    def open(cls, path: str | Path, name: str | None = None, *, token: str | None = None) -> FeatureStore:
-        """The store in a project folder, beside a registry.json, or behind a server's URL. A folder without a registry
-        starts one there.
+    def open(cls, path: str | Path, name: str | None = None) -> FeatureStore:
+        """The store in a project folder, or beside a registry.json. A folder without a registry starts one there.
 
-        `name` is the project's where it is new; else the folder's own. `token` is what a server's writes need, the
-        value of FESTAF_TOKEN unless said: it does not belong into a URL. Raises FeatureStoreError for another file, and
+        `name` is the project's where it is new; else the folder's own. Raises FeatureStoreError for another file, and
         for a registry that cannot be read.
         """
-        if str(path).startswith(("http://", "https://")):
-            from e2e_ml.festaf.remote import RemoteStore
-
-            return RemoteStore(str(path), token)
         place = Path(path).resolve()
         if place.name == REGISTRY and not place.is_dir():
             place = place.parent
@@ -286,14 +280,21 @@ class FeatureStore:
     # --- writing ----------------------------------------------------------------------------------------------------
 
     def load(
-        self, view: Any, start: datetime | None = None, end: datetime | None = None, dag_run_id: str | None = None
+        self,
+        view: Any,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        dag_run_id: str | None = None,
+        *,
+        engine: str = "polars",
     ) -> WrittenInterval:
         """Bring the source's rows of [start, end) into both stores, as the view's DAG does.
 
-        Doing it again replaces that interval's rows. A view without times loads its current snapshot. Raises
+        Doing it again replaces that interval's rows. A view without times loads its current snapshot. engine: what
+        computes the features: polars, pandas, duckdb, dask or spark, all to the same values. Raises
         `pipeline.NoRowsError` where there is nothing, FeatureStoreError where a required value is missing.
         """
-        return pipeline.load(self._interval(view, start, end, dag_run_id))
+        return pipeline.load(replace(self._interval(view, start, end, dag_run_id), engine=engine))
 
     def reopen(self, view: Any, start: datetime, end: datetime) -> tuple[WrittenInterval, ...]:
         """Load anew every written interval that [start, end) touches, and later ones whose windows see their rows: for

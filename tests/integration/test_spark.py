@@ -76,3 +76,7 @@ def test_history(spark: Engine, tmp_path: Path, as_known: bool) -> None:
         for _ in range(200)
     ]
     conformance.check_history(spark, tmp_path, asked, stored, as_known=as_known)
+
+
+def test_expressions(spark: Engine) -> None:
+    conformance.check_expressions(spark, conformance.WORDS_AND_TIMES)

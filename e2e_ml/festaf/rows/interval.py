@@ -24,6 +24,7 @@ class Interval:
     end: datetime | None
     registry_version: int = 0
     dag_run_id: str | None = None
+    engine: str = "polars"  # that computes its features
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "start", _plain(self.start))

@@ -18,8 +18,8 @@ from datetime import datetime
 import polars as pl
 
 from e2e_ml.festaf.errors import FeatureStoreError
-from e2e_ml.festaf.rows import late, push, sources, validation
-from e2e_ml.festaf.rows.compute import compute, lookback, stored_schema
+from e2e_ml.festaf.rows import engines, late, push, sources, validation
+from e2e_ml.festaf.rows.compute import lookback, stored_schema
 from e2e_ml.festaf.rows.interval import STORE, Interval, offline_store, online_store
 from e2e_ml.festaf.rows.late import Rewrite
 from e2e_ml.festaf.rows.offline import WrittenInterval
@@ -60,7 +60,7 @@ def extract(interval: Interval) -> pl.DataFrame:
 def transform(interval: Interval, rows: pl.DataFrame) -> pl.DataFrame:
     """The interval's rows as they are stored: keys, times and features."""
     try:
-        computed = compute(interval.view, rows.lazy(), interval.project).collect()
+        computed = engines.compute(engines.engine(interval.engine), interval.view, rows, interval.project)
     except pl.exceptions.PolarsError as error:
         raise FeatureStoreError(f"{interval.view.name}: its features could not be computed: {error}") from error
     return _inside(interval, computed)

@@ -25,7 +25,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from e2e_ml.festaf.dtypes import FLOATS, DataType
+from e2e_ml.festaf.dtypes import FLOATS, DataType, kind
 from e2e_ml.festaf.expression import ExpressionError
 from e2e_ml.festaf.expression import Window as Over
 from e2e_ml.festaf.expression.steps import WindowStep
@@ -146,7 +146,14 @@ def _number(window: Window) -> pl.Expr:
     return column
 
 
+def _rolls(window: Window) -> bool:
+    """Whether Polars has a rolling sum or extreme of such values; of others each window is looked at."""
+    return kind(window.takes) != "decimal" and (window.over.aggregate != "sum" or window.takes != "duration")
+
+
 def _of_width(window: Window, time: str, width: timedelta) -> pl.Expr:
+    if not _rolls(window):
+        return _of_all(window).rolling(time, period=width, closed="right")
     column = _number(window)
     count = pl.col(window.value).is_not_null().cast(pl.Int64).rolling_sum_by(time, width, closed="right")
     match window.over.aggregate:
@@ -168,6 +175,8 @@ def _of_width(window: Window, time: str, width: timedelta) -> pl.Expr:
 
 
 def _of_rows(window: Window, rows: int) -> pl.Expr:
+    if not _rolls(window):
+        return _of_all(window).rolling(_PLACE, period=f"{rows}i", closed="right")
     column = _number(window)
     count = pl.col(window.value).is_not_null().cast(pl.Int64).rolling_sum(rows, min_samples=1)
     match window.over.aggregate:

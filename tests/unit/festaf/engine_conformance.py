@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 from hypothesis import strategies as st
 
-from e2e_ml.festaf.expression import AGGREGATES, Aggregate, Apply, Column, literal
+from e2e_ml.festaf.dtypes import DataType
+from e2e_ml.festaf.expression import AGGREGATES, Aggregate, Apply, Cast, Column, Expression, literal
 from e2e_ml.festaf.expression import Window as Over
+from e2e_ml.festaf.expression.compile_narwhals import to_polars
+from e2e_ml.festaf.expression.operations import infer
+from e2e_ml.festaf.expression.printing import to_python
+from e2e_ml.festaf.expression.steps import RowStep
 from e2e_ml.festaf.model import FeatureView, Key, Source
 from e2e_ml.festaf.rows import historical
 from e2e_ml.festaf.rows.engines import Engine
 from e2e_ml.festaf.rows.offline import OfflineStore
+from e2e_ml.festaf.rows.polars_types import polars_type
 from e2e_ml.festaf.rows.windows import Order, Window
 from tests.unit.festaf import naive
 from tests.unit.festaf.worlds import T0, feature
@@ -170,3 +177,72 @@ def check_history(engine: Engine, folder: Path, asked: list[Any], stored: list[A
 
 def _check(engine: Engine, name: str, got: list[Any], wanted: list[Any]) -> None:
     assert all(same(a, b) for a, b in zip(got, wanted, strict=True)), (engine.name, name, got, wanted)
+
+
+# --- expressions -------------------------------------------------------------------------------------------------
+
+EXPRESSION_TYPES: dict[str, DataType] = {
+    "i": "int64", "j": "int32", "x": "float64", "y": "float64", "p": "bool", "q": "bool", "s": "string",
+    "t": "timestamp", "d": "date",
+}  # fmt: skip
+EXPRESSION_FRAME = pl.DataFrame(
+    list(
+        zip(
+            [-7, 7, None, 0, 2**53 + 1, -(2**40)],
+            [3, -3, None, 0, 1, -1],
+            [-7.25, 0.5, None, math.nan, math.inf, -0.0],
+            [2.5, -0.5, None, 0.0, math.nan, -math.inf],
+            [True, False, None, True, False, None],
+            [False, None, None, True, True, False],
+            ["Rain.1", "", None, "straße", "%_", " x "],
+            [datetime(2013, 3, 10, 6, 59, 59, 999999, UTC), datetime(1969, 12, 31, 23, tzinfo=UTC), None]
+            + [datetime(2013, 11, 3, 5 + h, 30, tzinfo=UTC) for h in range(3)],
+            [date(2012, 2, 29), date(1969, 12, 31), None, date(2013, 1, 1), date(2020, 12, 31), date(2021, 1, 3)],
+            strict=True,
+        )
+    ),
+    schema={name: polars_type(dtype) for name, dtype in EXPRESSION_TYPES.items()},
+    orient="row",
+).with_row_index("row_")
+
+
+_S, _T, _X, _I = Column("s"), Column("t"), Column("x"), Column("i")
+WORDS_AND_TIMES: tuple[Expression, ...] = (
+    Apply("contains", (_S, literal("."))),
+    Apply("starts_with", (_S, literal("%"))),
+    Apply("upper", (_S,)),
+    Apply("length", (_S,)),
+    Apply("strip", (_S,)),
+    Apply("lt", (_S, literal("a"))),
+    Apply("is_in", (_S, literal(""), literal("%_"))),
+    *(
+        Apply(part, (_T, *zone))
+        for part in ("hour", "weekday", "day", "date")
+        for zone in ((), (literal("America/New_York"),))
+    ),
+    Apply("month", (Column("d"),)),
+    Apply("mod", (_I, literal(4))),
+    Apply("mod", (_X, literal(-0.2))),
+    Apply("floordiv", (_I, Column("j"))),
+    Apply("div", (_X, Column("y"))),
+    Apply("floor", (_X,)),
+    Apply("round", (_X,)),
+    Cast(_X, "int32"),
+    Cast(_I, "string"),
+    Cast(Column("p"), "float64"),
+    Apply("fill_null", (_X, literal(1.0))),
+    Apply("ne", (_X, Column("y"))),
+)
+
+
+def check_expressions(engine: Engine, expressions: Sequence[Expression]) -> None:
+    """All of them at once, each as a column of one frame, against Polars, which is held against Python elsewhere."""
+    got, wanted = engine.frame(EXPRESSION_FRAME), EXPRESSION_FRAME
+    for number, expression in enumerate(expressions):
+        step = RowStep(f"e{number}", expression, infer(expression, EXPRESSION_TYPES))
+        got = engine.add_expression(got, step, EXPRESSION_TYPES)
+        wanted = wanted.with_columns(to_polars(expression, EXPRESSION_TYPES).alias(step.name))
+    computed = engine.to_polars(got).sort("row_")
+    for number, expression in enumerate(expressions):
+        left, right = computed[f"e{number}"].to_list(), wanted[f"e{number}"].to_list()
+        assert all(same(a, b) for a, b in zip(left, right, strict=True)), (to_python(expression), left, right)

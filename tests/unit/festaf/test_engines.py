@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import duckdb
+import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from e2e_ml.festaf.errors import FeatureStoreError
+from e2e_ml.festaf.expression import Expression
 from e2e_ml.festaf.rows import engines
 from tests.unit.festaf import engine_conformance as conformance
+from tests.unit.festaf import test_expression_properties as properties
+from tests.unit.festaf.worlds import hour, project, weather_rows
 
 LOCAL = [name for name in engines.NAMES if name != "spark"]
 few = settings(
-    max_examples=8,
+    max_examples=5,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -42,6 +48,43 @@ def test_history(
 ) -> None:
     folder = tmp_path_factory.mktemp("offline")
     conformance.check_history(engines.engine(name), folder, asked, stored, as_known=as_known)
+
+
+@pytest.mark.parametrize("name", [name for name in LOCAL if name != "polars"])
+@few
+@given(st.lists(st.one_of(properties.numbers, properties.truths), min_size=5, max_size=10))
+def test_expressions(name: str, expressions: list[Expression]) -> None:
+    conformance.check_expressions(engines.engine(name), expressions)
+
+
+@pytest.mark.parametrize("name", [name for name in LOCAL if name != "polars"])
+def test_text_and_time_zones(name: str) -> None:
+    conformance.check_expressions(engines.engine(name), conformance.WORDS_AND_TIMES)
+
+
+@pytest.mark.parametrize("name", LOCAL)
+def test_the_store_loads_and_answers_on_any_engine(tmp_path: Path, name: str) -> None:
+    wanted, store = project(tmp_path / "polars"), project(tmp_path / f"on_{name}")
+    for each, engine in ((wanted, "polars"), (store, name)):
+        each.load("weather", hour(0), hour(24), engine=engine)
+        each.load("plane", engine=engine)
+    assert store.offline("weather").collect().equals(wanted.offline("weather").collect(), null_equal=True)
+    asked = weather_rows().select("origin", pl.lit("N1").alias("tailnum"), pl.col("observed_at").alias("at"))
+    answer = store.historical("delay", asked, at="at", engine=name)
+    assert answer.to_polars().equals(wanted.historical("delay", asked, at="at").to_polars(), null_equal=True)
+    assert type(answer.native()).__module__.strip("_").startswith(name)
+
+
+def test_an_engine_takes_its_own_frames_as_they_are() -> None:
+    relation = duckdb.connect().sql("SELECT 1 AS a")
+    assert engines.engine("duckdb").frame(relation) is relation
+
+
+def test_as_known_needs_to_know_when_rows_were_written(tmp_path: Path) -> None:
+    store = project(tmp_path)
+    asked = pl.DataFrame({"origin": ["JFK"], "event_timestamp": [hour(1)]})
+    with pytest.raises(FeatureStoreError, match=r"weather.*fs\.CreatedTime"):
+        store.historical("weather", asked, as_known=True)
 
 
 def test_an_unknown_engine_is_refused_with_those_there_are() -> None:

@@ -102,7 +102,7 @@ class DuckEngine(ByNarwhals):
             return asked, rows.sql_query()
         # Rows that came through Polars are no query any more: both sides meet on a connection of their own.
         connection = cast(Any, _connection())
-        connection.register("festaf_stored", cast(Any, rows).to_arrow_table())
+        connection.register("festaf_stored", rows.to_arrow_table())
         return connection.from_arrow(asked.to_arrow_table()), "SELECT * FROM festaf_stored"
 
 
@@ -212,6 +212,8 @@ def _windowed(window: Window, order: Order) -> str:
             return f"count({column}) OVER {over}"
         case "distinct":
             return f"count(DISTINCT {f'{column} + 0.0' if real else column}) OVER {over}"
+        case "sum" if window.takes == "duration":
+            return f"to_microseconds((sum(epoch_us({column})) OVER {over})::BIGINT)"
         case "sum":
             return f"sum({f'{column}::DOUBLE' if real else column}) OVER {over}"
         case "mean":
