@@ -79,8 +79,6 @@ def run(page: Path, folder: Path) -> None:
     found = blocks(page)
     with _reader(folder) as session:
         for i, block in enumerate(found):
-            if block.language not in ("python", "sh", "text", "yaml"):
-                continue
             follows = found[i + 1] if i + 1 < len(found) else None
             if block.file is not None:
                 place = folder / block.file
