@@ -158,10 +158,13 @@ def _differing(computed: pl.DataFrame, stored: pl.DataFrame, identity: list[str]
 
 def newest(view: FeatureView, rows: pl.DataFrame) -> pl.DataFrame:
     """The newest row of each entity: by event time, then created time, then the one stored last."""
+    keys = [key.name for key in view.entities]
+    if rows.select(pl.struct(keys).n_unique() if len(keys) > 1 else pl.col(keys).n_unique()).item() == len(rows):
+        return rows
     order = [name for name in (view.event_time, view.created_time) if name]
     if order:
         rows = rows.sort(order, maintain_order=True, nulls_last=False)
-    return rows.unique([key.name for key in view.entities], keep="last", maintain_order=True)
+    return rows.unique(keys, keep="last", maintain_order=True)
 
 
 def _identity(view: FeatureView) -> list[str]:

@@ -17,11 +17,12 @@ from __future__ import annotations
 import math
 import sys
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -41,6 +42,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_ZERO = date(1970, 1, 1).toordinal()
 _MICROSECOND = timedelta(microseconds=1)
 _INTEGRAL = dtypes.INTEGERS | {"bool", "date", "timestamp", "duration"}
+_BUFFER = 4096  # rows that Polars makes at once
 _PLAIN = dtypes.NUMBERS | dtypes.TEXTS  # read as they are kept
 
 
@@ -52,7 +54,7 @@ def is_integral(dtype: DataType) -> bool:
 # --- values ------------------------------------------------------------------------------------------------------
 
 
-def stored(rows: pl.DataFrame, types: Mapping[str, DataType]) -> Iterator[list[Any] | tuple[Any, ...]]:
+def stored(rows: pl.DataFrame, types: Mapping[str, DataType]) -> Iterable[Sequence[Any]]:
     """The columns of `types` as they are kept, row by row, and behind them the mark of an odd row: 1, else None."""
     floats = [name for name, dtype in types.items() if dtype in dtypes.FLOATS]
     odd = pl.any_horizontal(~pl.col(name).is_finite() for name in floats) if floats else pl.lit(False)
@@ -61,10 +63,15 @@ def stored(rows: pl.DataFrame, types: Mapping[str, DataType]) -> Iterator[list[A
         pl.when(pl.col("__odd")).then(pl.lit(1, pl.Int8)).alias("__odd"),
     )
     slow = {i: encode for i, dtype in enumerate(types.values()) if (encode := _encoder(dtype)) is not None}
-    if not slow:
-        yield from kept.filter(pl.col("__odd").is_null()).iter_rows()
-        kept = kept.filter(pl.col("__odd").is_not_null())
-    for row in kept.iter_rows():
+    if slow:
+        return _encoded(kept, slow)
+    # Most rows go as Polars gives them, without a look at each.
+    plain = kept.filter(pl.col("__odd").is_null()).iter_rows(buffer_size=_BUFFER)
+    return chain(plain, _encoded(kept.filter(pl.col("__odd").is_not_null()), slow))
+
+
+def _encoded(kept: pl.DataFrame, slow: Mapping[int, Convert]) -> Iterator[list[Any]]:
+    for row in kept.iter_rows(buffer_size=_BUFFER):
         values = list(row)
         for i, encode in slow.items():
             if values[i] is not None:
