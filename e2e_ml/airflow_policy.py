@@ -19,7 +19,10 @@ _hook = pluggy.HookimplMarker("airflow.policy")
 
 @_hook
 def dag_policy(dag: Any) -> None:
-    """Add to the DAG, an `airflow.sdk.DAG`, what makes the views that name it. Whatever goes wrong leaves the DAG as its file has it."""
+    """Add to the DAG, an `airflow.sdk.DAG`, what makes the views that name it.
+
+    Whatever goes wrong leaves the DAG as its file has it.
+    """
     projects = [Path(each) for each in os.environ.get("FESTAF_PROJECT", "").split(os.pathsep) if each]
     if not projects:
         return
