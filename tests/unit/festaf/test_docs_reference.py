@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from e2e_ml import festaf as fs
-from e2e_ml.festaf import airflow, definition, settings
+from e2e_ml.festaf import airflow, settings
+from e2e_ml.festaf.definition.loading import load_definitions
 from e2e_ml.festaf.rows.training_set import HistoricalFeatures
 from e2e_ml.festaf.store import FeatureStore
-from tests.e2e.documents import blocks
+from tests.e2e.documents import ROOT, blocks
 from tests.unit.festaf.reference_page import PAGE, PARTS, made
 
 _OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -47,6 +48,13 @@ def test_what_is_made_from_the_code_is_as_the_code_is() -> None:
     assert made(page) == page, "Write it anew: python -m tests.unit.festaf.reference_page"
 
 
+def test_the_example_of_the_readme_is_a_definition(tmp_path: Path) -> None:
+    example = next(b for b in blocks(ROOT / "README.md") if "FeatureView" in b.text)
+    (tmp_path / "features.py").write_text(example.text)
+    plan = FeatureStore.open(tmp_path).plan(load_definitions(tmp_path))
+    assert [change.name for change in plan.changes] == ["hourly_weather"]
+
+
 @pytest.mark.parametrize("name", fs.__all__)
 def test_everything_public_is_in_the_reference(name: str) -> None:
     assert re.search(rf"\bfs\.{name}\b", PAGE.read_text()) or name == "Column", (
@@ -68,4 +76,3 @@ def test_settings_and_airflow_files_of_the_reference_are_right(tmp_path: Path) -
     for name in ("dags/flights.py", "dags/weather.py"):
         compile(files[name], name, "exec")
     assert set(airflow.__all__) <= set(re.findall(r"\w+", PAGE.read_text()))
-    assert definition.__doc__
