@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 from urllib.parse import quote, urlsplit
 
 import orjson
@@ -87,8 +87,11 @@ class RemoteStore(FeatureStore):
         )
 
     def push(self, view: Any, rows: Any) -> Pushed:
-        given: Any = rows if isinstance(rows, list | dict) else pl.DataFrame(rows).to_dicts()
-        return Pushed.model_validate_json(self._ask("POST", f"push/{self._name_of(view)}", given).content)
+        given: object = rows
+        if not isinstance(given, list | dict):
+            given = pl.DataFrame(rows).to_dicts()
+        answer = self._ask("POST", f"push/{self._name_of(view)}", cast("Any", given))
+        return Pushed.model_validate_json(answer.content)
 
     def materialize(self, view: Any, start: datetime | None = None, end: datetime | None = None) -> int:
         wanted = {"view": self._name_of(view), "start": start, "end": end}
