@@ -76,7 +76,23 @@ class Prepared:
 
 
 class FeatureStore:
-    """Made by `open`. The registry is read anew for every question, so that an apply elsewhere is seen."""
+    """Made by `open`. The registry is read anew for every question, so that an apply elsewhere is seen.
+
+    >>> class Courier(fs.FeatureView):
+    ...     source = fs.push()
+    ...     courier = fs.Entity(fs.String())
+    ...     minutes = fs.Float64()
+    ...     late = minutes > 35
+    >>> store = fs.FeatureStore.open(folder, name="pizza")
+    >>> store.apply(store.plan([Courier])).version
+    1
+    >>> store.push(Courier, [{"courier": "ana", "minutes": 31.0}, {"courier": "ben", "minutes": 48.0}]).rows
+    2
+    >>> store.online("courier.late", [{"courier": "ben"}, {"courier": "eve"}]).rows
+    [{'courier': 'ben', 'courier__late': True}, {'courier': 'eve', 'courier__late': None}]
+    >>> store.historical(Courier, pl.DataFrame({"courier": ["ana"]}), names="short").to_polars().to_dicts()
+    [{'courier': 'ana', 'minutes': 31.0, 'late': False}]
+    """
 
     def __init__(self, project: Path, name: str | None = None) -> None:
         self.path = project
