@@ -8,7 +8,11 @@ from e2e_ml.festaf import model
 
 
 def snake_case(name: str) -> str:
-    """A class name as the name of a view or service: `HourlyWeather` -> `hourly_weather`, `HTTPLog2` -> `http_log2`."""
+    """A class name as the name of a view or service.
+
+    >>> snake_case("HourlyWeather"), snake_case("HTTPLog2")
+    ('hourly_weather', 'http_log2')
+    """
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 

@@ -31,6 +31,10 @@ class Aggregation(Generic[C]):
 
         `width`: those in (t - width, t]. `rows`: the last so many. Neither: all up to t. They are the rows of the same
         entity, or with `by` the rows of the view that are alike in these columns.
+
+        >>> wind, sky = fs.Float64(), fs.Category()
+        >>> wind.mean().over(timedelta(hours=6)).dtype, wind.count().over(rows=10, by=[sky]).dtype
+        ('float64', 'int64')
         """
         if width is not None and (not isinstance(width, timedelta) or width <= timedelta()):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise refuse(f"A window is a positive timedelta, such as timedelta(hours=6), not {width!r}.")

@@ -41,6 +41,15 @@ class FeatureView:
     of the first data interval and the end of the last one, aware), `ttl` (how long a row counts), `lateness` (how long
     after its interval's end a row may still come or change: runs within it rewrite what changed), `on_broken` ("warn",
     or "fail": a run that finds a broken rule writes nothing; a missing `required` value always does), `tags`.
+
+    >>> class HourlyWeather(fs.FeatureView):
+    ...     source = fs.csv("weather.csv")
+    ...     origin = fs.Entity(fs.String())
+    ...     observed_at = fs.EventTime()
+    ...     temp = fs.Float64().bounds(-40, 130)
+    ...     is_freezing = temp <= 32
+    >>> HourlyWeather.is_freezing
+    <Bool: HourlyWeather.is_freezing>
     """
 
     source: ClassVar[Source]
@@ -69,10 +78,10 @@ class FeatureView:
 class OnDemandView:
     """Features that are computed when they are asked for, from what the request brings and from other views' features.
 
-        class AtTheGate(fs.OnDemandView):
-            scheduled_hour = fs.Int32().request()
-            is_night = (scheduled_hour < 6) | (scheduled_hour > 21)
-            cold_night = is_night & HourlyWeather.is_freezing
+    >>> class AtTheGate(fs.OnDemandView):
+    ...     scheduled_hour = fs.Int32().request()
+    ...     is_night = (scheduled_hour < 6) | (scheduled_hour > 21)
+    ...     cold_night = is_night & HourlyWeather.is_freezing
 
     Without a request it combines features of several views. It has neither source, keys nor times: it is asked by the
     keys of the views that it reads. The same expressions run on a training set and on an online answer.
@@ -96,6 +105,10 @@ class FeatureService:
     """What one model needs, and so its contract: `features` in order and, for a supervised model, the `target`.
 
     A target is a feature, or an expression over one view's columns, such as `Flights.arr_delay > 15`.
+
+    >>> class WindSoon(fs.FeatureService):
+    ...     features = [HourlyWeather.temp]
+    ...     target = HourlyWeather.temp > 50
     """
 
     features: ClassVar[Sequence[Column]] = ()

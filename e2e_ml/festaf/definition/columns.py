@@ -85,6 +85,10 @@ class Origin:
 class Column:
     """A column of the source, or what is computed from columns. Its subclasses, the types, hold the operations.
 
+    >>> price, pieces = fs.Decimal(8, 2), fs.Int32()
+    >>> (price * pieces).dtype, (price / pieces).dtype, (price > 10).dtype
+    ('decimal(38, 2)', 'float64', 'bool')
+
     `kind` is the word before the parenthesis in the type's name, the same for all columns of a class; `dtype` is the
     whole of it: `decimal(12, 2)`.
     """

@@ -90,6 +90,17 @@ class HistoricalFeatures:
         each stays in its part whatever the order of the rows; or the names of the columns that are to stay together.
 
         Rows whose target is missing teach and tell nothing; they are in no part. Raises FeatureStoreError.
+
+        >>> store = fs.FeatureStore.open(folder)
+        >>> class Order(fs.FeatureView):
+        ...     source = fs.push()
+        ...     order = fs.Entity(fs.Int64())
+        ...     pizzas = fs.Int32()
+        >>> _ = store.apply(store.plan([Order]))
+        >>> _ = store.push(Order, [{"order": n, "pizzas": n % 3} for n in range(100)])
+        >>> data = store.historical(Order, pl.DataFrame({"order": range(100)}))
+        >>> [len(part.frame) for part in data.split(validation=0.1, test=0.2, by="key")]
+        [64, 10, 26]
         """
         shares = split.check_shares(validation=validation, test=test)
         frame = self.to_polars()

@@ -134,7 +134,8 @@ def _parameter(parameter: inspect.Parameter) -> str:
 
 
 def _said(thing: object) -> str:
-    return " ".join((inspect.getdoc(thing) or "").split())
+    """Its docstring without the examples."""
+    return " ".join((inspect.getdoc(thing) or "").partition(">>>")[0].split())
 
 
 def _operations() -> Iterator[str]:

@@ -118,7 +118,11 @@ class Encodable(Equatable[FillT, OtherT], Generic[FillT, OtherT, ValueT]):
         return accepted(self, values)
 
     def one_hot(self, values: Sequence[ValueT]) -> tuple[Bool, ...]:
-        """One feature for each value, true where it is that value: `is_rain, is_snow = c.one_hot(["rain", "snow"])`."""
+        """One feature for each value, true where it is that value: `is_rain, is_snow = c.one_hot(["rain", "snow"])`.
+
+        >>> [column.dtype for column in fs.Category().one_hot(["rain", "snow"])]
+        ['bool', 'bool']
+        """
         return tuple(make("eq", self, value) for value in distinct(values, "one_hot"))
 
     def ordinal(self, values: Sequence[ValueT]) -> Int64:

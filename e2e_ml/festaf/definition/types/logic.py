@@ -61,7 +61,11 @@ Constant = bool | int | float | str | date | datetime | timedelta
 
 
 def when(condition: Bool) -> When:
-    """A choice: `fs.when(temp < 0).then("ice").when(temp < 10).then("cold").otherwise("mild")`.
+    """A choice:
+
+    >>> temp = fs.Float64()
+    >>> fs.when(temp < 0).then("ice").when(temp < 10).then("cold").otherwise("mild").dtype
+    'string'
 
     The first condition that is true decides; one that is missing does not hold. All values are of the first one's type.
     `.otherwise` ends it; `.otherwise_null()` where nothing is known then.
