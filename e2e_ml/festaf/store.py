@@ -102,6 +102,9 @@ class FeatureStore:
         self._prepared: dict[Any, Prepared] = {}
         self._prepared_for: Registry | None = None
 
+    def __repr__(self) -> str:
+        return f"<FeatureStore: {self.path}>"
+
     @classmethod
     def open(cls, path: str | Path, name: str | None = None) -> FeatureStore:
         """The store in a project folder, or beside a registry.json. A folder without a registry starts one there.
@@ -218,17 +221,18 @@ class FeatureStore:
     def online(
         self,
         what: Any,
-        rows: Sequence[Mapping[str, Any]],
+        rows: Sequence[Mapping[str, Any]] | Mapping[str, Any],
         *,
         at: datetime | None = None,
         names: Names = "full",
     ) -> OnlineFeatures:
-        """The newest features of each asked row, in the order asked. `at` is the moment a ttl counts from: now."""
+        """The newest features of each asked row, or of one, in the order asked. `at` is the moment a ttl counts from:
+        now."""
         moment = at or datetime.now(UTC)
         if moment.tzinfo is None:
             raise FeatureStoreError(f"{moment} has no time zone. Give an aware time, in UTC.")
         prepared = self.prepared(what, names)
-        answered, missing = prepared.answer(rows, moment)
+        answered, missing = prepared.answer([rows] if isinstance(rows, Mapping) else rows, moment)
         return OnlineFeatures(answered, missing, prepared.features, prepared.columns)
 
     def prepared(self, what: Any, names: Names = "full") -> Prepared:
