@@ -50,6 +50,9 @@ class RemoteStore(FeatureStore):
         self._trouble: Any = httpx.HTTPError
         self._known: tuple[str, Registry] | None = None
 
+    def __repr__(self) -> str:
+        return f"<FeatureStore: {self.url}>"
+
     @property
     def registry(self) -> Registry:
         """The definitions as applied last; sent again only when they have changed."""
@@ -62,7 +65,12 @@ class RemoteStore(FeatureStore):
         return Explanation.model_validate_json(self._ask("GET", f"features/{quote(name)}").content)
 
     def online(
-        self, what: Any, rows: Sequence[Mapping[str, Any]], *, at: datetime | None = None, names: Names = "full"
+        self,
+        what: Any,
+        rows: Sequence[Mapping[str, Any]] | Mapping[str, Any],
+        *,
+        at: datetime | None = None,
+        names: Names = "full",
     ) -> OnlineFeatures:
         """As FeatureStore.online. JSON has no NaN: it comes as None."""
         moment = at or datetime.now(UTC)
@@ -71,7 +79,8 @@ class RemoteStore(FeatureStore):
         wanted = ask.find(self.registry, what)
         columns = wanted.columns(names)
         types = {f"{view.name}.{feature.name}": feature.dtype for view, feature in wanted.features}
-        question = {"features": list(types), "rows": list(rows), "at": moment, "names": names}
+        asked = [rows] if isinstance(rows, Mapping) else list(rows)
+        question = {"features": list(types), "rows": asked, "at": moment, "names": names}
         answer: Any = self._ask("POST", "online", question).json()
         for name, dtype in types.items():
             convert = converter(dtype)
@@ -80,7 +89,7 @@ class RemoteStore(FeatureStore):
                     row[columns[name]] = convert(row[columns[name]])
         return OnlineFeatures(
             # What was asked comes back as it was given, and not as JSON has it.
-            [{**got, **given} for got, given in zip(answer["rows"], rows, strict=True)],
+            [{**got, **given} for got, given in zip(answer["rows"], asked, strict=True)],
             answer["missing"],
             tuple(types),
             tuple(columns[name] for name in types),

@@ -75,6 +75,8 @@ def _plain(moment: datetime | None) -> datetime | None:
     """The moment in UTC, of the standard class: Airflow's and pandas' own subclasses compute differently."""
     if moment is None:
         return None
+    if not isinstance(moment, datetime):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise FeatureStoreError(f"{moment!r} is no time. Give a datetime in UTC: datetime(2026, 1, 31, tzinfo=UTC).")
     if moment.tzinfo is None:
         raise FeatureStoreError(f"{moment} has no time zone. Give times in UTC: {moment}+00:00.")
     utc = moment.astimezone(UTC)

@@ -53,6 +53,10 @@ class HistoricalFeatures:
         self.registry_version = contract.registry_version
         self.service = contract.service
 
+    def __repr__(self) -> str:
+        of = self.service or self.contract.project
+        return f"<HistoricalFeatures: {len(self.features)} features of {of}, not computed until .to_polars() or alike>"
+
     def native(self) -> Any:
         """The engine's own frame, to go on with there: a polars.LazyFrame, a pandas.DataFrame, a DuckDB relation, a
         Dask or a Spark DataFrame. But for pandas nothing has been computed."""

@@ -245,7 +245,9 @@ def test_integers_that_were_stored_as_floats_are_whole_or_refused(tmp_path: Path
     store.load("plane")
     assert store.offline("plane").sort("tailnum").collect()["seats"].to_list() == [100, None, None]
     frame.with_columns(seats=99.5).write_parquet(tmp_path / "planes.parquet")
-    with pytest.raises(FeatureStoreError, match=r"'seats' of the source planes.parquet holds 99.5, and is defined as an integer"):
+    with pytest.raises(
+        FeatureStoreError, match=r"'seats' of the source planes.parquet holds 99.5, and is defined as an integer"
+    ):
         store.load("plane")
 
 
@@ -261,3 +263,15 @@ def test_a_view_that_was_never_written_answers_null(tmp_path: Path) -> None:
 def test_a_naive_interval_is_refused(store: FeatureStore) -> None:
     with pytest.raises(FeatureStoreError, match="no time zone"):
         store.load("weather", datetime(2013, 1, 1), hour(24))  # noqa: DTZ001
+
+
+def test_one_row_is_asked_as_it_stands_and_a_text_is_no_time(store: FeatureStore) -> None:
+    one, many = store.online("plane", {"tailnum": "N1"}), store.online("plane", [{"tailnum": "N1"}])
+    assert (one.rows, one.missing) == (many.rows, many.missing)
+    with pytest.raises(FeatureStoreError, match=r"'2013-01-01' is no time. Give a datetime in UTC"):
+        store.load("weather", "2013-01-01", hour(24))  # type: ignore[arg-type]
+
+
+def test_what_is_held_says_what_it_is(store: FeatureStore) -> None:
+    assert repr(store) == f"<FeatureStore: {store.path}>"
+    assert repr(store.historical("delay", asked())).startswith("<HistoricalFeatures: 3 features of delay, not computed")
