@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +19,8 @@ from tests.unit.festaf import engine_conformance as conformance
 @pytest.fixture(scope="module")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     sql = pytest.importorskip("pyspark.sql")
+    patched = pytest.MonkeyPatch()
+    patched.setenv("PYSPARK_PYTHON", sys.executable)
     session: Any = (
         sql.SparkSession.builder.master("local[2]")
         .appName("festaf-tests")
@@ -36,6 +39,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     gateway.shutdown()
     gateway.proc.stdin.close()  # the machine ends when nobody holds it
     gateway.proc.wait(30)
+    patched.undo()
     session.sparkContext.__class__._gateway = session.sparkContext.__class__._jvm = None
 
 

@@ -9,6 +9,8 @@ asks sees the last that came before it. A session that is given must have its ti
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
@@ -68,7 +70,10 @@ class SparkEngine(ByNarwhals):
                     'spark.conf.set("spark.sql.session.timeZone", "UTC").'
                 )
             return rows
-        return _session().createDataFrame(cast(Any, POLARS.frame(rows).collect()).to_arrow())
+        frame = POLARS.frame(rows).cast(
+            {pl.UInt8: pl.Int16, pl.UInt16: pl.Int32, pl.UInt32: pl.Int64}
+        )  # Spark has none
+        return _session().createDataFrame(cast(Any, frame.collect()).to_arrow())
 
     def history(self, entities: DataFrame, lookups: Sequence[Lookup], offline: OfflineStore) -> DataFrame:
         answer = entities.withColumn(ASKED, F.monotonically_increasing_id())
@@ -95,7 +100,7 @@ class SparkEngine(ByNarwhals):
         return rows.orderBy(_ROW).drop(_ROW, _TIME, _PLACE)
 
     def through_polars(self, rows: DataFrame, step: RowStep | PythonStep, work: Work) -> DataFrame:
-        """On the workers: they need Polars, and for a function of the project its folder."""
+        """On the workers: they need this package, and for a function of the project its folder."""
 
         def computed(batches: Iterable[Any]) -> Iterator[Any]:
             for batch in batches:
@@ -110,6 +115,7 @@ def _session() -> SparkSession:
     active = SparkSession.getActiveSession()
     if active is not None:
         return active
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # workers with Polars in their environment
     return (
         cast(Any, SparkSession.builder)
         .master("local[*]")
