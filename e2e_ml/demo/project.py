@@ -49,4 +49,4 @@ def apply_definitions(project: Path) -> str:
     if plan.is_empty:
         return "The definitions are applied."
     registry = store.apply(plan)
-    return f"The definitions are applied: {len(registry.views)} views and {len(registry.services)} service."
+    return f"The definitions are applied: {len(registry.all_views())} views and {len(registry.services)} service."

@@ -6,6 +6,8 @@ A training set is one Parquet file, so that the tasks that train see the same ro
 from __future__ import annotations
 
 import re
+from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,9 +15,10 @@ from pathlib import Path
 import polars as pl
 
 from e2e_ml.festaf import FeatureStore, HistoricalFeatures
+from e2e_ml.festaf.model import FeatureView, Registry
 
 SERVICE = "flight_delay"
-AT = "event_timestamp"
+AT = "scheduled_departure"  # when it is asked; what `at_the_gate` is computed from, too
 
 START = datetime(2013, 1, 1, tzinfo=UTC)
 END = datetime(2013, 4, 1, tzinfo=UTC)
@@ -25,7 +28,7 @@ TEST_FROM = datetime(2013, 3, 11, 4, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
-    """Rows in the order of `event_timestamp`, split by time: nothing in `train` is later than anything in `test`."""
+    """Rows by their scheduled departure, split there: nothing in `train` is later than anything in `test`."""
 
     train: pl.DataFrame
     test: pl.DataFrame
@@ -47,12 +50,12 @@ def gaps(store: FeatureStore) -> list[str]:
     service = registry.service(SERVICE)
     if service is None:
         return [f"The service {SERVICE} is not in the registry. Apply features.py: e2e-ml festaf apply."]
-    needed = dict.fromkeys(feature.partition(".")[0] for feature in service.features)
+    asked = list(service.features)
     if service.target:
-        needed[service.target.view] = None
+        asked.append(f"{service.target.view}.{service.target.feature}")
     sentences: list[str] = []
-    for name in needed:
-        view = store.view(name)
+    for view in _stored(registry, asked):
+        name = view.name
         if view.event_time is None:
             if not store.stats(view).rows:
                 sentences.append(f"{name} has no rows yet. Run its DAG, festaf.{registry.project}.{name}.")
@@ -65,6 +68,23 @@ def gaps(store: FeatureStore) -> list[str]:
                 f"Backfill festaf.{registry.project}.{name} from {START:%Y-%m-%d} to {END:%Y-%m-%d}."
             )
     return sentences
+
+
+def _stored(registry: Registry, features: Iterable[str]) -> list[FeatureView]:
+    """The views that hold rows and that these features come from, those of on-demand views through what they read."""
+    found: dict[str, FeatureView] = {}
+    waiting, seen = deque(features), set[str]()
+    while waiting:
+        full_name = waiting.popleft()
+        if full_name in seen:
+            continue
+        seen.add(full_name)
+        view_name, _, name = full_name.partition(".")
+        if view := registry.view(view_name):
+            found[view_name] = view
+        elif (on_demand := registry.any_view(view_name)) and on_demand.has(name):
+            waiting += [each if "." in each else f"{view_name}.{each}" for each in on_demand.feature(name).inputs]
+    return list(found.values())
 
 
 def _covered_until(intervals: list[tuple[datetime, datetime]]) -> datetime:
@@ -93,7 +113,7 @@ def entities(flights: Path) -> pl.LazyFrame:
             "dest",
             "tailnum",
             pl.col("dest").alias("airport"),
-            pl.col("scheduled_departure").alias(AT),
+            AT,
         )
         .sort(AT, "flight")
     )

@@ -100,6 +100,7 @@ class RouteDelay(fs.FeatureView):
     delay_mean_7d = arr_delay.mean().over(timedelta(days=7)).describe("Mean delay of the past week, minutes.")
     delay_mean_30d = arr_delay.mean().over(timedelta(days=30)).describe("Mean delay of the past 30 days, minutes.")
     flights_30d = late.count().over(timedelta(days=30)).describe("How many flights landed in the past 30 days.")
+    late_share_10 = late.mean().over(rows=10).describe("Share of the last ten flights that were late, whenever.")
 
 
 class Plane(fs.FeatureView):
@@ -117,9 +118,19 @@ class Plane(fs.FeatureView):
     seats = fs.Int32().bounds(1, 900).describe("How many seats it has.")
     engines = fs.Int32().bounds(1, 8).describe("How many engines it has.")
     year_built = fs.Int32().bounds(1930, 2013).describe("The year it was built in; not on record for some.")
-    manufacturer = fs.String().describe("Who built it.")
+    manufacturer = fs.String().describe("Who built it, as the register has it: some under two names.")
     engine_type = fs.String().describe("The kind of its engines.")
 
+    maker = manufacturer.map(
+        {
+            "AIRBUS": "Airbus",
+            "AIRBUS INDUSTRIE": "Airbus",
+            "BOEING": "Boeing",
+            "BOMBARDIER INC": "Bombardier",
+            "EMBRAER": "Embraer",
+        },
+        default="other",
+    ).describe("Who built it, the large ones under one name each.")
     age = (2013 - year_built).describe("Its age in 2013, years.")
     is_jet = engine_type.is_in(["Turbo-fan", "Turbo-jet"]).describe(
         "It flies by jet, and so above most of the weather."
@@ -159,7 +170,7 @@ class Flights(fs.FeatureView):
     scheduled_departure = fs.EventTime().describe("When it is to leave, as the timetable has it.")
 
     carrier = fs.String().required().describe("The airline's two-letter code.")
-    origin = fs.String().accepted_values(["EWR", "JFK", "LGA"]).describe("The airport of departure.")
+    origin = fs.Category().accepted_values(["EWR", "JFK", "LGA"]).describe("The airport of departure.")
     dest = fs.String().required().describe("The airport of arrival, by its FAA code.")
     distance = fs.Float64().lower_bound(0).required().describe("How far it flies, miles.")
     arr_delay = (
@@ -171,6 +182,24 @@ class Flights(fs.FeatureView):
     scheduled_hour = scheduled_departure.hour(NEW_YORK).describe("The hour of its departure on New York's clocks.")
     day_of_week = scheduled_departure.weekday(NEW_YORK).describe("1 for Monday to 7 for Sunday, in New York.")
     is_evening = (scheduled_hour >= 17).describe("Its aircraft has been flying all day, and has met all its delays.")
+
+
+class AtTheGate(fs.OnDemandView):
+    """What the hour and what is known elsewhere say together: worked out when somebody asks, and stored nowhere."""
+
+    owner = fs.Owner("Joaquín Reyes, schedule planning", "schedule@example.com")
+    purpose = "Frost matters to the first departures, a bad day to a quiet route: neither source knows it alone."
+    tags = ("departure", "punctuality")
+
+    scheduled_departure = fs.Timestamp().request().describe("When the flight is to leave: the asker knows.")
+
+    first_wave = (scheduled_departure.hour(NEW_YORK) < 8).describe("Its aircraft has stood outside overnight.")
+    cold_start = (first_wave & HourlyWeather.is_freezing).describe(
+        "Frost after a night outside: all of them queue for de-icing at once."
+    )
+    behind_usual = (CarrierDelay.delay_mean_6h - RouteDelay.delay_mean_30d).describe(
+        "How much later the airline lands today than this route does in a month, minutes."
+    )
 
 
 class FlightDelay(fs.FeatureService):
@@ -206,11 +235,16 @@ class FlightDelay(fs.FeatureService):
         RouteDelay.delay_mean_7d,
         RouteDelay.delay_mean_30d,
         RouteDelay.flights_30d,
+        RouteDelay.late_share_10,
         Plane.seats,
         Plane.engines,
         Plane.age,
+        Plane.maker,
         Airport.altitude,
         Airport.lat,
         Airport.lon,
+        AtTheGate.first_wave,
+        AtTheGate.cold_start,
+        AtTheGate.behind_usual,
     )
     target = Flights.arr_delay > 15

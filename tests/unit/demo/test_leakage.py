@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -22,7 +23,7 @@ Landing = tuple[datetime, float]  # when it landed, how late in minutes
 @pytest.fixture(scope="module")
 def rows(store: FeatureStore) -> pl.DataFrame:
     entities = trainingset.entities(store.path / "data" / "flights.parquet")
-    return store.historical(trainingset.SERVICE, entities).to_polars()
+    return store.historical(trainingset.SERVICE, entities, at=trainingset.AT).to_polars()
 
 
 def test_the_training_set_has_every_flight_whose_delay_is_known(rows: pl.DataFrame) -> None:
@@ -41,7 +42,7 @@ def test_delays_of_airline_and_route_are_those_of_flights_that_had_landed(
     week, month = timedelta(days=7), timedelta(days=30)
     compared = 0
     for row in _sample(rows):
-        at: datetime = row["event_timestamp"]
+        at: datetime = row[trainingset.AT]
         carrier = _Known(of_carrier[(row["carrier"],)], at, ttl=week)
         route = _Known(of_route[(row["origin"], row["dest"])], at, ttl=month)
         expected = {
@@ -53,6 +54,8 @@ def test_delays_of_airline_and_route_are_those_of_flights_that_had_landed(
             "route_delay__delay_mean_7d": route.mean(week),
             "route_delay__delay_mean_30d": route.mean(month),
             "route_delay__flights_30d": route.count(month),
+            "route_delay__late_share_10": route.late_share_of_last(10),
+            "at_the_gate__behind_usual": _difference(carrier.mean(timedelta(hours=6)), route.mean(month)),
         }
         assert {name: row[name] for name in expected} == pytest.approx(expected, abs=1e-6), row["flight"]
         compared += sum(value is not None for value in expected.values())
@@ -65,9 +68,20 @@ def test_the_weather_is_the_newest_that_was_observed_by_then(rows: pl.DataFrame,
     for origin, at, temp in weather.select("origin", "observed_at", "temp").iter_rows():
         observed[origin].append((at, temp))
     for row in _sample(rows):
-        seen = [(at, temp) for at, temp in observed[row["origin"]] if at <= row["event_timestamp"]]
-        fresh = bool(seen) and row["event_timestamp"] - seen[-1][0] <= timedelta(hours=3)
+        seen = [(at, temp) for at, temp in observed[row["origin"]] if at <= row[trainingset.AT]]
+        fresh = bool(seen) and row[trainingset.AT] - seen[-1][0] <= timedelta(hours=3)
         assert row["hourly_weather__temp"] == (seen[-1][1] if fresh else None), row["flight"]
+
+
+def test_what_is_worked_out_at_the_gate_stands_on_the_hour_and_on_what_is_stored(rows: pl.DataFrame) -> None:
+    compared = 0
+    for row in _sample(rows):
+        first_wave = row[trainingset.AT].astimezone(ZoneInfo("America/New_York")).hour < 8
+        freezing: bool | None = row["hourly_weather__is_freezing"]
+        assert row["at_the_gate__first_wave"] is first_wave
+        assert row["at_the_gate__cold_start"] is (first_wave and freezing if first_wave else False), row["flight"]
+        compared += first_wave and freezing is not None
+    assert compared > SAMPLE / 20
 
 
 def test_another_future_changes_no_feature_of_the_past(
@@ -88,8 +102,8 @@ def test_another_future_changes_no_feature_of_the_past(
         frame.write_parquet(data / file.name)
     other = filled(data)
     entities = trainingset.entities(other.path / "data" / "flights.parquet")
-    otherwise = other.historical(trainingset.SERVICE, entities).to_polars()
-    before = pl.col("event_timestamp") <= moment
+    otherwise = other.historical(trainingset.SERVICE, entities, at=trainingset.AT).to_polars()
+    before = pl.col(trainingset.AT) <= moment
     assert rows.filter(before).height > 30_000
     assert otherwise.filter(before).equals(rows.filter(before))
     # The same comparison fails where it has to: afterwards everybody knows.
@@ -118,9 +132,19 @@ class _Known:
         window = self._window(width)
         return None if window is None else sum(delay > 15 for delay in window) / len(window)
 
+    def late_share_of_last(self, rows: int) -> float | None:
+        if self._newest is None:
+            return None
+        last = [delay for _, delay in self._known[-rows:]]
+        return sum(delay > 15 for delay in last) / len(last)
+
     def count(self, width: timedelta) -> int | None:
         window = self._window(width)
         return None if window is None else len(window)
+
+
+def _difference(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else a - b
 
 
 def _by(landings: pl.DataFrame, keys: Sequence[str]) -> Mapping[tuple[Any, ...], list[Landing]]:

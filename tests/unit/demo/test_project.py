@@ -24,6 +24,7 @@ def test_it_lays_out_a_workspace_that_opens_with_its_definitions_applied(tmp_pat
     assert registry.project == "flights"  # whatever the folder is called
     names = ["hourly_weather", "carrier_delay", "route_delay", "plane", "airport", "flights"]
     assert [view.name for view in registry.views] == names
+    assert [view.name for view in registry.on_demand] == ["at_the_gate"]
     assert [service.name for service in registry.services] == ["flight_delay"]
     for name in project.FILES:
         py_compile.compile(str(root / name), doraise=True, cfile=str(tmp_path / "compiled"))
@@ -31,12 +32,14 @@ def test_it_lays_out_a_workspace_that_opens_with_its_definitions_applied(tmp_pat
 
 def test_every_view_feature_and_service_says_who_what_and_why(tmp_path: Path) -> None:
     registry = FeatureStore.open(project.prepare(tmp_path)).registry
-    for record in (*registry.views, *registry.services):
+    for record in (*registry.all_views(), *registry.services):
         assert record.owner
         assert record.owner.email
         assert record.description
         assert record.purpose
-    silent = [f"{v.name}.{f.name}" for v in registry.views for f in v.features if not f.hidden and not f.description]
+    silent = [
+        f"{v.name}.{f.name}" for v in registry.all_views() for f in v.features if not f.hidden and not f.description
+    ]
     assert silent == []
 
 
@@ -62,7 +65,7 @@ def test_a_changed_definition_is_applied_by_the_story_once(tmp_path: Path) -> No
     assert project.apply_definitions(root) == "The definitions are applied."
     file = root / "features.py"
     file.write_text(file.read_text().replace("temp <= 32", "temp <= 30"))
-    assert project.apply_definitions(root) == "The definitions are applied: 6 views and 1 service."
+    assert project.apply_definitions(root) == "The definitions are applied: 7 views and 1 service."
     assert FeatureStore.open(root).registry.version == 2
     assert project.apply_definitions(root) == "The definitions are applied."
 
