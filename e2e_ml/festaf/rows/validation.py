@@ -37,6 +37,14 @@ class Violation(Record):
         """The rule as people read it: "temp: upper_bound 130"."""
         return f"{self.feature}: {self.rule}" + ("" if self.value is None else f" {self.value}")
 
+    def shown(self, most: int = 3) -> str:
+        """The first examples: "origin=JFK, temp=150.0; ..."."""
+        return "; ".join(", ".join(f"{k}={v}" for k, v in row.items()) for row in self.examples[:most])
+
+    def __str__(self) -> str:
+        rows = f"{self.count:,} row{'s' if self.count > 1 else ''}"
+        return f"{self.words}, broken by {rows}" + (f", such as {self.shown(1)}" if self.examples else "")
+
 
 class Checked(Record):
     """What came of checking rows: every constraint with its counts, and the broken ones with examples."""
@@ -162,11 +170,8 @@ def fatal(view: FeatureView, found: Iterable[Violation]) -> tuple[Violation, ...
 
 def table(found: Iterable[Violation]) -> str:
     """The violations as a plain-text table, for logs and terminals."""
-    lines = [("constraint", "rows", "examples")]
-    for violation in found:
-        examples = "; ".join(", ".join(f"{k}={v}" for k, v in row.items()) for row in violation.examples[:3])
-        lines.append((violation.words, f"{violation.count:,}", examples))
-    return columns(lines, right=(1,))
+    lines = ((violation.words, f"{violation.count:,}", violation.shown()) for violation in found)
+    return columns([("constraint", "rows", "examples"), *lines], right=(1,))
 
 
 def trend_table(trend: Iterable[IntervalStats]) -> str:

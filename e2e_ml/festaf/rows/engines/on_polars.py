@@ -27,7 +27,8 @@ class PolarsEngine(OnPolars):
             known = nw.from_native(rows)
         except TypeError as error:
             raise FeatureStoreError(
-                f"Entities are a data frame (Polars, pandas, Arrow, ...), not a {type(rows).__name__}."
+                f"Entities are a data frame (Polars, pandas, Arrow, ...), not a {type(rows).__name__}. "
+                "Make one of it: polars.DataFrame(...)."
             ) from error
         eager = known.collect() if isinstance(known, nw.LazyFrame) else known
         return eager.to_polars().lazy()
