@@ -106,12 +106,18 @@ class FeatureStore:
         return f"<FeatureStore: {self.path}>"
 
     @classmethod
-    def open(cls, path: str | Path, name: str | None = None) -> FeatureStore:
-        """The store in a project folder, or beside a registry.json. A folder without a registry starts one there.
+    def open(cls, path: str | Path, name: str | None = None, *, token: str | None = None) -> FeatureStore:
+        """The store in a project folder, beside a registry.json, or behind a server's URL. A folder without a registry
+        starts one there.
 
-        `name` is the project's where it is new; else the folder's own. Raises FeatureStoreError for another file, and
+        `name` is the project's where it is new; else the folder's own. `token` is what a server's writes need, the
+        value of FESTAF_TOKEN unless said: it does not belong into a URL. Raises FeatureStoreError for another file, and
         for a registry that cannot be read.
         """
+        if str(path).startswith(("http://", "https://")):
+            from e2e_ml.festaf.remote import RemoteStore
+
+            return RemoteStore(str(path), token)
         place = Path(path).resolve()
         if place.name == REGISTRY and not place.is_dir():
             place = place.parent
