@@ -270,8 +270,8 @@ class FeatureStore:
         model: an MLflow URI, such as "models:/flight-delay@champion", or a loaded pyfunc model. keys: a frame, rows, or
         one row, with the entity keys and what on-demand views ask of a request. With a column `at` the features are
         those known at that time, else those in the online store. missing: whether a row that lacks a required feature
-        is refused or scored all the same; any other feature may be missing. Raises FeatureStoreError, with every reason,
-        where the registry no longer fits the model: a feature that was removed, retyped or redefined.
+        is refused or scored all the same; any other feature may be missing. Raises FeatureStoreError, with every
+        reason, where the registry no longer fits the model: a feature that was removed, retyped or redefined.
         """
         from e2e_ml.festaf import scoring
 
