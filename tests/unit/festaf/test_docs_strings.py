@@ -47,3 +47,9 @@ def test_the_example_runs(test: doctest.DocTest, tmp_path: Path) -> None:
 def test_the_front_doors_have_an_example() -> None:
     found = {test.name.rpartition(".")[2] for test in _examples()}
     assert found >= {"FeatureStore", "FeatureView", "OnDemandView", "FeatureService", "Column", "over", "when", "split"}
+
+
+def test_no_example_is_left_out() -> None:
+    package = Path(fs.__file__).parent
+    holding = {str(p.relative_to(package)) for p in package.rglob("*.py") if ">>> " in p.read_text()}
+    assert holding == {str(Path(test.filename or "").relative_to(package)) for test in _examples()}
