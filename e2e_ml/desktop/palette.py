@@ -43,12 +43,13 @@ _ICONS: dict[Kind, str] = {
     Kind.FEATURE: "features", Kind.FEATURE_VIEW: "features", Kind.FEATURE_SERVICE: "features", Kind.SOURCE: "data",
     Kind.ENTITY: "data", Kind.ASSET: "data", Kind.DAG: "dag", Kind.DAG_RUN: "dag", Kind.EXPERIMENT: "experiments",
     Kind.RUN: "experiments", Kind.REGISTERED_MODEL: "models", Kind.MODEL_VERSION: "models", Kind.LOGGED_MODEL: "models",
+    Kind.WISH: "features",
 }  # fmt: skip
 # What people look for most comes first among equals; kinds that are not here are not offered.
 _WEIGHTS: dict[Kind, float] = {
     Kind.FEATURE: 6, Kind.FEATURE_VIEW: 7, Kind.FEATURE_SERVICE: 6, Kind.DAG: 5, Kind.REGISTERED_MODEL: 5,
     Kind.MODEL_VERSION: 4, Kind.RUN: 3, Kind.EXPERIMENT: 3, Kind.SOURCE: 3, Kind.ENTITY: 3, Kind.ASSET: 1,
-    Kind.LOGGED_MODEL: 0, Kind.DAG_RUN: -2,
+    Kind.WISH: 1, Kind.LOGGED_MODEL: 0, Kind.DAG_RUN: -2,
 }  # fmt: skip
 _ACTION_WEIGHT = 2.0
 

@@ -26,15 +26,28 @@ FACTS: Mapping[Kind, tuple[str, ...]] = {
         "task_id",  # of `produced_by`; absent where festaf makes the DAG
         "end",  # of its last data interval, where it has one
         "written_until",  # the end of the newest interval that its DAG wrote
+        "on_demand",  # true where it is computed whenever it is asked for, and nothing makes or stores it
+        "request",  # of one on demand: what comes with the request
+        "deprecated",  # why, and what to use instead
     ),
     Kind.FEATURE: (
         "dtype", "description", "owner", "owner_email", "purpose", "source", "inputs", "expression", "constraints",
         "schedule", "first_seen", "changed_at", "tags", "newest_event", "last_written", "written_until", "fill_null",
         "tree",  # the expression as the registry has it
+        "on_demand",
+        "request",  # of one on demand: the values of the request that it is made of
+        "deprecated",  # it or its view: why, and what to use instead
+        "marks",  # what to beware of, in a word or two: "python features.encode"
     ),
     Kind.FEATURE_SERVICE: (
         "description", "features", "target", "target_view", "owner", "owner_email", "purpose", "first_seen",
-        "changed_at", "version", "tags",
+        "changed_at", "version", "tags", "deprecated",
+    ),
+    Kind.WISH: (
+        "name", "status", "created",
+        "votes",  # who wants it, the first one first: [{by, why}]
+        "answer", "answered_by", "answered_at",
+        "feature",  # the full name of the one that fulfils it
     ),
     Kind.DAG: (
         "description", "owner", "tags", "schedule", "paused", "next_run", "last_run", "last_state", "last_duration",
@@ -70,7 +83,7 @@ FACTS: Mapping[Kind, tuple[str, ...]] = {
 class Relation(StrEnum):
     """What an edge says, read from its upstream end to its downstream end."""
 
-    FEEDS = "feeds"  # source -> view, feature -> feature, feature -> service
+    FEEDS = "feeds"  # source -> view, feature -> feature, feature -> service, view -> on-demand view
     CONTAINS = "contains"  # view -> feature, DAG -> task, experiment -> run
     KEYS = "keys"  # entity -> view
     PRODUCES = "produces"  # DAG -> source, DAG -> view, DAG -> asset, DAG -> registered model

@@ -46,14 +46,21 @@ def uses(graph: Graph, ref: Ref) -> tuple[Use, ...]:
 
 
 def pipeline(graph: Graph, ref: Ref) -> Ref | None:
-    """The DAG that makes `ref`: a feature's view's, the one that started a run, the one that trains a model."""
+    """The DAG that makes `ref`: a feature's view's, the one that started a run, the one that trains a model.
+
+    What is computed on demand has the one that makes what it reads first.
+    """
     match ref.kind:
         case Kind.DAG:
             return ref
         case Kind.TASK | Kind.DAG_RUN | Kind.TASK_INSTANCE:
             return dag_of(ref)
+        case Kind.FEATURE if is_on_demand(graph, ref):
+            return _first(pipeline(graph, view) for view in views_read(graph, ref))
         case Kind.FEATURE:
             return pipeline(graph, ref.parent) if ref.parent else None
+        case Kind.FEATURE_VIEW if is_on_demand(graph, ref):
+            return _first(pipeline(graph, view) for view in views_read(graph, ref))
         case Kind.FEATURE_VIEW | Kind.ASSET:
             return _best_up(graph, ref, Relation.PRODUCES)
         case Kind.RUN:
@@ -71,6 +78,30 @@ def pipeline(graph: Graph, ref: Ref) -> Ref | None:
             return trained or _first(pipeline(graph, e.upstream) for e in graph.upstream(ref))
         case _:
             return _first(pipeline(graph, use.run.ref) for use in uses(graph, ref))
+
+
+def is_on_demand(graph: Graph, ref: Ref) -> bool:
+    """Whether a view or a feature is computed whenever it is asked for: no pipeline makes it, and nothing stores it."""
+    node = graph.get(ref)
+    return node is not None and bool(node.facts.get("on_demand"))
+
+
+def views_read(graph: Graph, ref: Ref) -> list[Ref]:
+    """The stored views that a view or feature on demand comes from, in the order in which it names them."""
+    found: dict[Ref, None] = {}
+    waiting, seen = deque([ref]), {ref}
+    while waiting:
+        here = waiting.popleft()
+        if not is_on_demand(graph, here):
+            view = here.parent if here.kind is Kind.FEATURE else here
+            if view is not None:
+                found[view] = None
+            continue
+        for edge in graph.upstream(here):
+            if edge.relation is Relation.FEEDS and edge.upstream not in seen:
+                seen.add(edge.upstream)
+                waiting.append(edge.upstream)
+    return list(found)
 
 
 def counterparts(graph: Graph, ref: Ref) -> dict[str, Ref]:
@@ -104,9 +135,10 @@ def lookup(graph: Graph) -> routes.Lookup:
 
 
 def freshness_of(graph: Graph, ref: Ref, now: datetime) -> Freshness | None:
-    """How fresh a view, or a feature's view, is against its schedule; None for other things and for an odd schedule."""
+    """How fresh a view, or a feature's view, is against its schedule; None for other things, for what is
+    computed on demand and for an odd schedule."""
     view = graph.get(ref.parent) if ref.kind is Kind.FEATURE and ref.parent else graph.get(ref)
-    if view is None or view.ref.kind is not Kind.FEATURE_VIEW:
+    if view is None or view.ref.kind is not Kind.FEATURE_VIEW or is_on_demand(graph, view.ref):
         return None
     facts = view.facts
     task = facts.get("task_id")

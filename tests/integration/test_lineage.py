@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from e2e_ml import refs
+from e2e_ml.festaf import FeatureStore
 from e2e_ml.festaf.freshness import FreshnessState
 from e2e_ml.lineage.collectors.airflow import AirflowCollector
 from e2e_ml.lineage.collectors.festaf import FestafCollector
@@ -229,6 +230,16 @@ def test_a_view_written_up_to_its_end_is_complete(world: World) -> None:
     verdict = freshness_of(world.graph, view, datetime.now(UTC))
     assert verdict is not None
     assert verdict.state in (FreshnessState.COMPLETE, FreshnessState.LATE), verdict
+
+
+def test_a_wish_arrives_and_its_answer_too(world: World) -> None:
+    wishes = FeatureStore.open(world.stack.workspace.festaf_project).wishes
+    wish = wishes.wish("crew on duty", by="ada", why="Crews run out of hours.")
+    ref = refs.wish("flights", wish.number)
+    until(lambda: ref in world.graph, "the wish never arrived")
+    wishes.answer(wish.number, "Not before spring.", by="ben")
+    until(lambda: world.node(ref).facts["status"] == "answered", "nor its answer")
+    assert world.node(ref).facts["answer"] == "Not before spring."
 
 
 def test_a_run_of_now_arrives_by_an_increment(world: World) -> None:

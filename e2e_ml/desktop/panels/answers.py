@@ -5,12 +5,13 @@ Pure, no Qt. A question that the facts leave open gets a quiet sentence that say
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from e2e_ml.desktop.panels import signs, tree, words
+from e2e_ml.desktop.panels.spans import LISTED, Span, joined, link, links, listed, nodes_of, quiet, some
 from e2e_ml.lineage import questions
 from e2e_ml.lineage.graph import Graph, Node, Relation
 from e2e_ml.refs import Kind, Ref, experiment, feature, registered_model, source
@@ -22,15 +23,6 @@ _BEGUN = {
     "backfill": "Begun by a backfill",
     "asset_triggered": "Begun by new data in its assets",
 }
-_LISTED = 6  # links in one line, then "and 4 more"
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    text: str
-    ref: Ref | None = None  # a link
-    dim: bool = False
-    tip: str = ""  # the exact time or the whole name
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +64,17 @@ class _About:
     # Who.
 
     def who(self) -> Lines:
+        if self.kind is Kind.WISH:
+            wanted = [vote["by"] for vote in self.node.facts.get("votes") or ()]
+            return [(Span("Wanted by ", dim=True), Span(some(wanted), tip=", ".join(wanted)))]
         for node in self._owners():
             if owner := node.facts.get("owner") or node.facts.get("user") or node.facts.get("applied_by"):
                 said = [Span(str(owner))]
                 if node is not self.node:
-                    said += [Span(f", {_role(node)} ", dim=True), _link(node)]
+                    said += [Span(f", {_role(node)} ", dim=True), link(node)]
                 email = node.facts.get("owner_email")
                 return [tuple(said), *(((Span(str(email), dim=True),),) if email else ())]
-        return [_quiet("Nobody is named. Set owner= in the definition, or the DAG's owner.")]
+        return [quiet("Nobody is named. Set owner= in the definition, or the DAG's owner.")]
 
     def _owners(self) -> Iterable[Node]:
         yield self.node
@@ -90,7 +85,7 @@ class _About:
                 yield from self._up(Kind.RUN)
             case Kind.REGISTERED_MODEL:
                 for version in self._up(Kind.MODEL_VERSION):
-                    yield from _nodes(self.graph, (e.upstream for e in self.graph.upstream(version.ref)), Kind.RUN)
+                    yield from nodes_of(self.graph, (e.upstream for e in self.graph.upstream(version.ref)), Kind.RUN)
             case _:
                 yield from self._up(Kind.DAG)
         parent = self.node.ref.parent
@@ -104,37 +99,43 @@ class _About:
         lines: Lines = []
         if text := facts.get("description"):
             lines.append((Span(words.first_sentence(str(text)), tip=str(text)),))
+        if why := facts.get("deprecated"):
+            lines.append((Span(f"Deprecated: {why}"),))
         match self.kind:
+            case Kind.FEATURE | Kind.FEATURE_VIEW if facts.get("on_demand"):
+                lines.append(self._from_request())
             case Kind.FEATURE | Kind.FEATURE_VIEW:
                 lines.append(self._from_source())
+            case Kind.WISH:
+                lines.append((Span("A feature that was looked for and was not there"),))
             case Kind.FEATURE_SERVICE:
                 n, views = (
                     len(facts.get("features") or ()),
-                    len({str(f).split(".")[0] for f in _list(facts, "features")}),
+                    len({str(f).split(".")[0] for f in listed(facts, "features")}),
                 )
                 lines.append((Span(f"{words.count(n, 'feature')} of {words.count(views, 'view')}"),))
             case Kind.SOURCE:
-                columns = _list(facts, "columns")
+                columns = listed(facts, "columns")
                 more = f" · {words.count(len(columns), 'column')}" if columns else ""
                 lines.append(
                     (Span(str(facts.get("uri") or self.node.title), tip=", ".join(columns)), Span(more, dim=True))
                 )
             case Kind.ENTITY:
-                lines.append((Span("The key of ", dim=True), *_links(self._down(Kind.FEATURE_VIEW))))
+                lines.append((Span("The key of ", dim=True), *links(self._down(Kind.FEATURE_VIEW))))
             case Kind.DAG:
-                tags = _list(facts, "tags")
+                tags = listed(facts, "tags")
                 lines.append((Span("Makes ", dim=True), *self._made()))
                 if tags:
                     lines.append((Span("tagged " + ", ".join(tags), dim=True),))
             case Kind.DAG_RUN | Kind.TASK | Kind.TASK_INSTANCE:
                 parent = self.node.ref.parent
-                lines.append((Span(f"A {self.kind} of ", dim=True), *((_link(Node(parent)),) if parent else ())))
+                lines.append((Span(f"A {self.kind} of ", dim=True), *((link(Node(parent)),) if parent else ())))
             case Kind.RUN:
                 lines.append((Span("A training run of ", dim=True), self._experiment()))
             case Kind.MODEL_VERSION:
                 model = registered_model(self.node.ref.instance, self.node.ref.keys[0])
                 names = ", ".join(tree.aliases(self.node))
-                lines.append((Span(f"Version {self.node.ref.name} of ", dim=True), _link(Node(model)),
+                lines.append((Span(f"Version {self.node.ref.name} of ", dim=True), link(Node(model)),
                               *((Span(f", {names}"),) if names else ())))  # fmt: skip
             case Kind.REGISTERED_MODEL:
                 versions = self._up(Kind.MODEL_VERSION)
@@ -143,7 +144,7 @@ class _About:
                 lines.append((Span(words.count(len(self._down(Kind.RUN)), "run")),))
             case _:
                 pass
-        return [line for line in lines if line] or [_quiet("No description. Add one where it is defined.")]
+        return [line for line in lines if line] or [quiet("No description. Add one where it is defined.")]
 
     def _from_source(self) -> tuple[Span, ...]:
         facts, ref = self.node.facts, self.node.ref
@@ -156,17 +157,35 @@ class _About:
             Span("from ", dim=True),
             Span(shown, where.ref if where else None, tip=str(where.facts.get("uri") or "") if where else ""),
         ]
-        if self.kind is Kind.FEATURE and (inputs := [i for i in _list(facts, "inputs") if i != ref.name]):
+        if self.kind is Kind.FEATURE and (inputs := [i for i in listed(facts, "inputs") if i != ref.name]):
             said.append(Span(": ", dim=True))
             refs = [feature(ref.instance, ref.keys[0], i) for i in inputs]
             known = [
                 Span(words.elide_middle(i, 34), r if r in self.graph else None)
                 for i, r in zip(inputs, refs, strict=True)
             ]
-            said += _joined(known)
-        elif entities := _list(facts, "entities"):
+            said += joined(known)
+        elif entities := listed(facts, "entities"):
             said.append(Span(f" · one row per {' and '.join(entities)}", dim=True))
         return tuple(said)
+
+    def _from_request(self) -> tuple[Span, ...]:
+        """What something on demand is computed from: values of the request, and features of its own view and others."""
+        ref = self.node.ref
+        requested = listed(self.node.facts, "request")
+        if ref.kind is Kind.FEATURE_VIEW:
+            read = [Span(view.name, view) for view in questions.views_read(self.graph, ref)]
+        else:
+            read: list[Span] = []
+            for name in listed(self.node.facts, "inputs"):
+                view, _, own = name.rpartition(".")
+                there = feature(ref.instance, view or ref.keys[0], own)
+                if name not in requested:
+                    read.append(Span(words.elide_middle(name, 34), there if there in self.graph else None))
+        said = [Span("from ", dim=True), *joined([*[Span(name) for name in requested]])]
+        if requested:
+            said.append(Span(" of the request" + (" and " if read else ""), dim=True))
+        return tuple(said + joined(read)) if requested or read else ()
 
     def _made_line(self) -> tuple[Span, ...]:
         return (Span("Its DAG makes ", dim=True), *self._made())
@@ -175,7 +194,7 @@ class _About:
         relations = (Relation.PRODUCES, Relation.STARTED)
         made = [e.downstream for e in self.graph.downstream(self.node.ref) if e.relation in relations]
         nodes = [n for ref in made if (n := self.graph.get(ref)) and ref.kind is not Kind.ASSET]
-        return _links(nodes) or (Span("nothing that is known here", dim=True),)
+        return links(nodes) or (Span("nothing that is known here", dim=True),)
 
     def _experiment(self) -> Span:
         facts = self.node.facts
@@ -200,10 +219,15 @@ class _About:
                 made_by = questions.pipeline(self.graph, self.node.ref)
                 dag = self.graph.get(made_by) if made_by and self.kind is not Kind.FEATURE_SERVICE else None
                 due = dag.facts.get("next_run") if dag else None
+                if facts.get("on_demand"):
+                    lines.append((Span("computed when it is asked for"),))
+                    return lines
                 lines.append(self._times(("", words.schedule(facts.get("schedule"))), self._due(due),
                                          ("newest row", facts.get("newest_event"))))  # fmt: skip
             case Kind.MODEL_VERSION:
                 lines.append(self._times(("registered", facts.get("created"))))
+            case Kind.WISH:
+                lines.append(self._times(("wished", facts.get("created")), ("answered", facts.get("answered_at"))))
             case Kind.PROJECT:
                 lines.append(self._times(("applied", facts.get("applied_at"))))
             case Kind.REGISTERED_MODEL:
@@ -211,7 +235,7 @@ class _About:
                 lines.append(self._times(("newest version", max(created, default=None))))
             case _:
                 lines.append(self._newest_below())
-        return [line for line in lines if line] or [_quiet("No time is known.")]
+        return [line for line in lines if line] or [quiet("No time is known.")]
 
     def _times(self, *parts: tuple[str, Any]) -> tuple[Span, ...]:
         said: list[Span] = []
@@ -256,47 +280,66 @@ class _About:
             case Kind.FEATURE:
                 if not facts.get("expression"):
                     lines.append((Span("A column of the source, as it is"),))
-                if constraints := _list(facts, "constraints"):
+                if marks := listed(facts, "marks"):
+                    lines.append((Span(", ".join(marks)),))
+                if constraints := listed(facts, "constraints"):
                     lines.append((Span(", ".join(constraints), dim=True),))
             case Kind.FEATURE_VIEW:
                 features = self._down(Kind.FEATURE)
-                lines.append((Span(f"{words.count(len(features), 'feature')}: ", dim=True), *_links(features)))
+                lines.append((Span(f"{words.count(len(features), 'feature')}: ", dim=True), *links(features)))
             case Kind.FEATURE_SERVICE:
-                lines.append(_links(self._up(Kind.FEATURE)))
+                lines.append(links(self._up(Kind.FEATURE)))
+            case Kind.WISH:
+                lines += self._answered()
             case Kind.SOURCE | Kind.ENTITY:
-                lines.append((Span("Read by ", dim=True), *_links(self._down(Kind.FEATURE_VIEW))))
+                lines.append((Span("Read by ", dim=True), *links(self._down(Kind.FEATURE_VIEW))))
             case Kind.RUN:
                 lines += self._run_inputs()
                 params: Mapping[str, Any] = facts.get("params") or {}
-                text = ", ".join(f"{k} = {v}" for k, v in list(params.items())[:_LISTED])
+                text = ", ".join(f"{k} = {v}" for k, v in list(params.items())[:LISTED])
                 lines.append(
                     (Span(text, dim=True, tip=", ".join(f"{k} = {v}" for k, v in params.items())),) if text else ()
                 )
             case Kind.MODEL_VERSION:
                 runs = self._up(Kind.RUN)
-                lines.append((Span("Trained by ", dim=True), *_links(runs)) if runs else ())
+                lines.append((Span("Trained by ", dim=True), *links(runs)) if runs else ())
                 for run in runs:
                     lines += _About(self.graph, run, self.now)._run_inputs()
             case Kind.REGISTERED_MODEL:
-                lines.append((Span("Versions ", dim=True), *_links(self._up(Kind.MODEL_VERSION))))
+                lines.append((Span("Versions ", dim=True), *links(self._up(Kind.MODEL_VERSION))))
             case Kind.DAG_RUN:
                 kind = str(facts.get("run_type") or self.node.ref.name.partition("__")[0])
                 lines.append((Span(_BEGUN.get(kind, f"Begun as {kind.replace('_', ' ')}")),))
             case Kind.DAG:
                 up = self._up(Kind.ASSET)
-                lines.append((Span("Begun by the schedule" if not up else "Begun by assets: "), *_links(up)))
+                lines.append((Span("Begun by the schedule" if not up else "Begun by assets: "), *links(up)))
             case _:
                 pass
-        return [line for line in lines if line] or ([] if self.code() else [_quiet("Not told by its service.")])
+        return [line for line in lines if line] or ([] if self.code() else [quiet("Not told by its service.")])
+
+    def _answered(self) -> Lines:
+        facts = self.node.facts
+        if facts.get("status") == "open":
+            return [quiet("Nobody has answered it yet. Its page in the catalog takes an answer.")]
+        lines: Lines = []
+        if made := str(facts.get("feature") or ""):
+            view, _, name = made.partition(".")
+            there = feature(self.node.ref.instance, view, name)
+            lines.append((Span("It is ", dim=True), Span(made, there if there in self.graph else None)))
+        if text := facts.get("answer"):
+            lines.append((Span(str(text)),))
+        if by := facts.get("answered_by"):
+            lines.append((Span(f"says {by}", dim=True),))
+        return lines
 
     def _run_inputs(self) -> Lines:
         ref = self.node.ref
         fed = [e.upstream for e in self.graph.upstream(ref) if e.relation is Relation.TRAINS]
         lines: Lines = []
         if fed:
-            lines.append((Span("Learned from ", dim=True), *_links(_nodes(self.graph, fed))))
+            lines.append((Span("Learned from ", dim=True), *links(nodes_of(self.graph, fed))))
         if dag := questions.pipeline(self.graph, ref):
-            lines.append((Span("Started by ", dim=True), _link(self.graph.get(dag) or Node(dag)), *self._dag_run(ref)))
+            lines.append((Span("Started by ", dim=True), link(self.graph.get(dag) or Node(dag)), *self._dag_run(ref)))
         return lines
 
     def _dag_run(self, run: Ref) -> tuple[Span, ...]:
@@ -328,16 +371,20 @@ class _About:
             rest = ", ".join(f"{tree.metric_label(k)} {words.number(v)}" for k, v in metrics.items())
             if best:
                 lines.append((Span(f"{tree.metric_label(best[0])} {words.number(best[1])}", tip=rest),))
+        lines += [(Span(words.first_sentence(str(vote["why"])), tip=str(vote["why"])), Span(f" {vote['by']}", dim=True))
+                  for vote in (facts.get("votes") or ())[:LISTED] if vote.get("why")]  # fmt: skip
+        if self.kind is Kind.WISH:
+            return lines or [quiet("No reason is told.")]
         services = self._services()
         if services:
-            lines.append((Span("Asked for by ", dim=True), *_links(services)))
+            lines.append((Span("Asked for by ", dim=True), *links(services)))
         lines.append(self._stands_on_it())
         said = [line for line in lines if line]
         if said:
             return said
         undefined = self.kind in (Kind.FEATURE, Kind.FEATURE_VIEW, Kind.FEATURE_SERVICE)
         return [
-            _quiet(
+            quiet(
                 "No purpose is told. Set purpose= in the definition." if undefined else "Nothing stands on it so far."
             )
         ]
@@ -346,13 +393,13 @@ class _About:
         if self.kind not in (Kind.FEATURE, Kind.FEATURE_VIEW):
             return []
         reach = self.graph.walk(self.node.ref, down=True, depth=4)
-        return _nodes(self.graph, reach, Kind.FEATURE_SERVICE)
+        return nodes_of(self.graph, reach, Kind.FEATURE_SERVICE)
 
     def _stands_on_it(self) -> tuple[Span, ...]:
         if self.kind is Kind.REGISTERED_MODEL:
             named = [v for v in self._up(Kind.MODEL_VERSION) if tree.aliases(v)]
             spans = [Span(f"v{v.ref.name} is {', '.join(tree.aliases(v))}", v.ref) for v in named]
-            return tuple(_joined(spans))
+            return tuple(joined(spans))
         if self.kind is Kind.MODEL_VERSION and (names := tree.aliases(self.node)):
             return (Span(f"It is the {' and the '.join(names)} of {self.node.ref.keys[0]}"),)
         if self.kind in (Kind.DAG_RUN, Kind.TASK, Kind.TASK_INSTANCE):
@@ -360,7 +407,7 @@ class _About:
             return _About(self.graph, self.graph.get(dag) or Node(dag), self.now)._made_line() if dag else ()
         if self.kind is Kind.RUN:
             made = self._down(Kind.MODEL_VERSION)
-            return (Span("Registered as ", dim=True), *_links(made)) if made else ()
+            return (Span("Registered as ", dim=True), *links(made)) if made else ()
         if self.kind in (Kind.FEATURE, Kind.FEATURE_VIEW, Kind.MODEL_VERSION, Kind.REGISTERED_MODEL, Kind.EXPERIMENT):
             return ()
         found = questions.uses(self.graph, self.node.ref)
@@ -373,18 +420,10 @@ class _About:
     # Walking one edge.
 
     def _down(self, kind: Kind) -> list[Node]:
-        return _nodes(self.graph, (e.downstream for e in self.graph.downstream(self.node.ref)), kind)
+        return nodes_of(self.graph, (e.downstream for e in self.graph.downstream(self.node.ref)), kind)
 
     def _up(self, kind: Kind) -> list[Node]:
-        return _nodes(self.graph, (e.upstream for e in self.graph.upstream(self.node.ref)), kind)
-
-
-def _nodes(graph: Graph, refs: Iterable[Ref], kind: Kind | None = None) -> list[Node]:
-    return [n for ref in dict.fromkeys(refs) if (kind is None or ref.kind is kind) and (n := graph.get(ref))]
-
-
-def _list(facts: Any, key: str) -> list[str]:
-    return [str(item) for item in facts.get(key) or ()]
+        return nodes_of(self.graph, (e.upstream for e in self.graph.upstream(self.node.ref)), kind)
 
 
 def _took(entry: Mapping[str, Any]) -> str:
@@ -396,34 +435,3 @@ def _role(node: Node) -> str:
     if node.facts.get("owner"):
         return "who owns"
     return "who ran" if node.facts.get("user") else "who applied"
-
-
-def _quiet(text: str) -> tuple[Span, ...]:
-    return (Span(text, dim=True),)
-
-
-def name_of(node: Node) -> str:
-    """How a node is called away from its parent: a version with its model, the rest by their titles."""
-    if node.ref.kind is Kind.MODEL_VERSION:
-        return f"{node.ref.keys[0]} v{node.ref.name}"
-    return node.title
-
-
-def _link(node: Node) -> Span:
-    name = name_of(node)
-    return Span(words.elide_middle(name, 40), node.ref, tip=name if len(name) > 40 else "")
-
-
-def _links(nodes: Sequence[Node]) -> tuple[Span, ...]:
-    spans = _joined([_link(node) for node in nodes[:_LISTED]])
-    if (rest := len(nodes) - _LISTED) > 0:
-        names = ", ".join(name_of(node) for node in nodes[_LISTED:])
-        spans.append(Span(f" and {rest} more", dim=True, tip=names))
-    return tuple(spans)
-
-
-def _joined(spans: list[Span]) -> list[Span]:
-    made: list[Span] = []
-    for span in spans:
-        made += [Span(", ", dim=True), span] if made else [span]
-    return made

@@ -31,6 +31,9 @@ def draw_kind(painter: QPainter, at: QPointF, kind: Kind, colour: QColor) -> Non
             painter.drawLine(QPointF(4, 4), QPointF(4, 8.8))
         case Kind.FEATURE:
             painter.drawPolygon(_diamond())
+        case Kind.WISH:
+            painter.setPen(QPen(colour, 1.2, Qt.PenStyle.DotLine))  # a feature that is not there
+            painter.drawPolygon(_diamond())
         case Kind.FEATURE_SERVICE:
             painter.setBrush(colour)
             painter.drawPolygon(_diamond())

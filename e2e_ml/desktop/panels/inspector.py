@@ -27,17 +27,18 @@ from e2e_ml.desktop.elided import ElidedLabel
 from e2e_ml.desktop.focus import Focus
 from e2e_ml.desktop.lifecycle import Lifecycle
 from e2e_ml.desktop.panels import signs, tree, words
-from e2e_ml.desktop.panels.answers import QUESTIONS, Span, five_answers
+from e2e_ml.desktop.panels.answers import QUESTIONS, five_answers
 from e2e_ml.desktop.panels.code_box import CodeBox
 from e2e_ml.desktop.panels.lineage_view import LineageView
 from e2e_ml.desktop.panels.marks import Chip
 from e2e_ml.desktop.panels.pipelines import Pipeline, pipelines
 from e2e_ml.desktop.panels.rich import RichLabel
 from e2e_ml.desktop.panels.run_strip import RunStrip
+from e2e_ml.desktop.panels.spans import Span
 from e2e_ml.desktop.panels.uses_table import UsesTable
 from e2e_ml.desktop.theme import GRID
 from e2e_ml.lineage.graph import Graph, Node
-from e2e_ml.lineage.questions import uses
+from e2e_ml.lineage.questions import is_on_demand, uses
 from e2e_ml.refs import Kind, Ref, experiment
 
 ORIGIN = "inspector"
@@ -278,7 +279,7 @@ class Inspector(QWidget):
         self._head(ref, node)
         told = five_answers(graph, ref, now)
         self.answers.show_answers([(answer.question, answer.lines, answer.code) for answer in told])
-        self._show_pipelines(pipelines(graph, ref, now))
+        self._show_pipelines(graph, ref, pipelines(graph, ref, now))
         found = uses(graph, ref)
         self.uses.heading.setText(_uses_title(ref.kind))
         self.table.show_uses(found)
@@ -289,7 +290,7 @@ class Inspector(QWidget):
     def _head(self, ref: Ref, node: Node | None) -> None:
         graph, now = self._lifecycle.graph, self._clock()
         self.title.setText(_title(graph, ref, now))
-        said = [Span(ref.kind.value, dim=True)]
+        said = [Span(words.kind(ref, node.facts if node else {}), dim=True)]
         if node is not None and (dtype := node.facts.get("dtype")):
             said.append(Span(f" · {dtype}", dim=True))
         parent = ref.parent
@@ -313,13 +314,15 @@ class Inspector(QWidget):
         self.chip.show_sign(sign)
         self.copy_button.setToolTip(f"Copy {copied(ref)}")
 
-    def _show_pipelines(self, found: Sequence[Pipeline]) -> None:
+    def _show_pipelines(self, graph: Graph, ref: Ref, found: Sequence[Pipeline]) -> None:
+        needs_none = is_on_demand(graph, ref)
         for card, pipeline in zip(self.cards, found, strict=False):
             card.show_pipeline(pipeline)
             card.strip.setVisible(bool(pipeline.recent) and len(found) == 1)
         for place, card in enumerate(self.cards):
             card.setVisible(place < len(found))
-        self.pipeline.heading.setText("Pipeline" if len(found) < 2 else f"Pipelines ({len(found)})")
+        of_what = " of what it reads" if needs_none and found else ""
+        self.pipeline.heading.setText(f"Pipeline{of_what}" if len(found) < 2 else f"Pipelines{of_what} ({len(found)})")
         rest = found[_PIPELINES:]
         if rest:
             names = [
@@ -327,8 +330,8 @@ class Inspector(QWidget):
             ]
             self.no_pipeline.show_lines([names])
         else:
-            self.no_pipeline.show_lines([(Span("No DAG is known to make it.", dim=True),)])
-        self.no_pipeline.setVisible(bool(rest) or not found)
+            self.no_pipeline.show_lines([(Span(_without_pipeline(ref.kind, needs_none), dim=True),)])
+        self.no_pipeline.setVisible(bool(rest) or not found or needs_none)
 
     # What a person does.
 
@@ -359,6 +362,12 @@ def _title(graph: Graph, ref: Ref, now: datetime) -> str:
     if ref.kind is Kind.MODEL_VERSION:
         return f"{ref.keys[0]} v{ref.name}"
     return signs.title(graph, ref, now) or ref.name
+
+
+def _without_pipeline(kind: Kind, needs_none: bool) -> str:
+    if needs_none:
+        return "Computed when it is asked for: it needs no pipeline of its own."
+    return "It is wished for: nothing makes it." if kind is Kind.WISH else "No DAG is known to make it."
 
 
 def _uses_title(kind: Kind) -> str:

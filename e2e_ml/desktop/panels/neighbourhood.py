@@ -286,4 +286,4 @@ def caption(graph: Graph, key: Key) -> str:
         case Kind.DAG:
             return f"DAG · {schedule}" if (schedule := words.schedule(node.facts.get("schedule"))) else "DAG"
         case _:
-            return key.kind.value
+            return words.kind(key, node.facts)

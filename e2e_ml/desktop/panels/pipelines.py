@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from e2e_ml.desktop.panels import signs, words
-from e2e_ml.desktop.panels.answers import Span
 from e2e_ml.desktop.panels.signs import Sign
+from e2e_ml.desktop.panels.spans import Span
 from e2e_ml.lineage import questions
 from e2e_ml.lineage.graph import Graph, Node
 from e2e_ml.refs import Kind, Ref, dag_run
@@ -30,7 +30,8 @@ class Pipeline:
 
 
 def pipelines(graph: Graph, ref: Ref, now: datetime) -> tuple[Pipeline, ...]:
-    """The DAGs that make `ref`: its own producer first, for a run the DAG that started it, for a service its views'."""
+    """The DAGs that make `ref`: its own producer first, for a run the DAG that started it, for a service its views',
+    for what is computed on demand those of what it reads."""
     return tuple(_pipeline(graph, node, now) for node in _dags(graph, ref))
 
 
@@ -39,6 +40,8 @@ def _dags(graph: Graph, ref: Ref) -> list[Node]:
     found = [questions.pipeline(graph, ref)]
     if ref.kind in (Kind.SOURCE, Kind.ENTITY):
         found += [questions.pipeline(graph, edge.downstream) for edge in graph.downstream(ref)]
+    if questions.is_on_demand(graph, ref):
+        found += [questions.pipeline(graph, view) for view in questions.views_read(graph, ref)]
     if ref.kind is Kind.FEATURE_SERVICE:
         found += [questions.pipeline(graph, edge.upstream) for edge in graph.upstream(ref)]
     return [graph.get(dag) or Node(dag) for dag in dict.fromkeys(found) if dag is not None]

@@ -10,7 +10,7 @@ from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QLabel, QSizePolicy, QToolTip, QWidget
 
 from e2e_ml.desktop.appearance import Appearance
-from e2e_ml.desktop.panels.answers import Span
+from e2e_ml.desktop.panels.spans import Span
 from e2e_ml.desktop.theme import Theme
 from e2e_ml.refs import Ref
 

@@ -70,6 +70,8 @@ def freshness(graph: Graph, ref: Ref, now: datetime) -> Sign | None:
     """How a view, or a feature's view, stands: its pipeline's trouble, then its schedule; None for other kinds."""
     if ref.kind not in (Kind.FEATURE, Kind.FEATURE_VIEW):
         return None
+    if questions.is_on_demand(graph, ref):
+        return _on_demand(graph, ref, now)
     verdict = questions.freshness_of(graph, ref, now)
     made_by = questions.pipeline(graph, ref)
     dag = graph.get(made_by) if made_by else None
@@ -87,6 +89,16 @@ def freshness(graph: Graph, ref: Ref, now: datetime) -> Sign | None:
     if state.tone is Tone.LIVE and verdict.state is not FreshnessState.FRESH:
         return Sign(Tone.LIVE, state.word, told)
     return _of_verdict(verdict)
+
+
+def _on_demand(graph: Graph, ref: Ref, now: datetime) -> Sign:
+    """What is computed when it is asked for is as good as what it reads."""
+    read = [(view, sign) for view in questions.views_read(graph, ref) if (sign := freshness(graph, view, now))]
+    for tone in (Tone.BAD, Tone.WARN):
+        for view, sign in read:
+            if sign.tone is tone:
+                return Sign(tone, f"{view.name} {sign.word}", f"It reads {view.name}. {sign.tip}".strip())
+    return Sign(Tone.QUIET, "on demand", "Computed when it is asked for: it needs no pipeline, and is never late.")
 
 
 def _of_verdict(verdict: Freshness) -> Sign:

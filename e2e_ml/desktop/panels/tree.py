@@ -119,15 +119,20 @@ def _features(graph: Graph, now: datetime) -> list[Row]:
         )
         sign = signs.freshness(graph, node.ref, now)
         loud = sign if sign and sign.tone in (Tone.WARN, Tone.BAD) else None
-        right = "" if node.facts.get("event_time") else "no time"
+        right = "" if node.facts.get("event_time") else "on demand" if node.facts.get("on_demand") else "no time"
         return _row(node, mark=sign, chip=loud, right=right, children=children)
 
     def of_service(node: Node) -> Row:
         n = len(node.facts.get("features") or ())
         return _row(node, right=words.count(n, "feature") if n else "")
 
+    def of_wish(node: Node) -> Row:
+        open_, n = node.facts.get("status") == "open", len(node.facts.get("votes") or ())
+        return _row(node, right=f"wanted by {n}" if open_ else str(node.facts.get("status") or ""))
+
     views = _sections(_by_title(graph.nodes(Kind.FEATURE_VIEW)), "Views", of_view)
-    return [*views, *_sections(_by_title(graph.nodes(Kind.FEATURE_SERVICE)), "Services", of_service)]
+    services = _sections(_by_title(graph.nodes(Kind.FEATURE_SERVICE)), "Services", of_service)
+    return [*views, *services, *_sections(_by_title(graph.nodes(Kind.WISH)), "Wishes", of_wish)]
 
 
 def _pipelines(graph: Graph, now: datetime) -> list[Row]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
+
+from e2e_ml.refs import Kind, Ref
 
 Clock = Callable[[], datetime]
 
@@ -139,6 +141,11 @@ def number(value: Any) -> str:
     if size >= 100:
         return f"{value:,.1f}"
     return f"{value:.3f}"
+
+
+def kind(ref: Ref, facts: Mapping[str, Any]) -> str:
+    """What it is: the word of its kind, but an on-demand view by its own."""
+    return "on-demand view" if ref.kind is Kind.FEATURE_VIEW and facts.get("on_demand") else ref.kind.value
 
 
 def count(n: int, noun: str) -> str:

@@ -20,6 +20,10 @@ SERVICE = refs.feature_service(P, "flight_delay")
 SOURCE = refs.source(P, "weather")
 ENTITY = refs.entity(P, "origin")
 ORPHAN = refs.feature_view(P, "runway")
+GATE = refs.feature_view(P, "at_the_gate")
+COLD = refs.feature(P, "at_the_gate", "cold_start")
+FIRST = refs.feature(P, "at_the_gate", "first_wave")  # of the request alone
+WISH = refs.wish(P, 1)
 WEATHER = refs.dag(A, "festaf.flights.hourly_weather")
 TRAIN = refs.dag(A, "train")
 VIEW_ASSET = refs.asset(A, "festaf://flights/hourly_weather")
@@ -56,6 +60,10 @@ FACTS: dict[Ref, dict[str, Any]] = {
     ORPHAN: {"description": "No pipeline."},
     TEMP: {"dtype": "float64"},
     FREEZING: {"dtype": "bool"},
+    GATE: {"on_demand": True, "request": ["scheduled_departure"]},
+    FIRST: {"dtype": "bool", "on_demand": True, "inputs": ["scheduled_departure"]},
+    COLD: {"dtype": "bool", "on_demand": True, "inputs": ["first_wave", "hourly_weather.temp"]},
+    WISH: {"name": "crew on duty", "status": "open", "votes": [{"by": "ada", "why": "Crews run out of hours."}]},
     UNUSED: {"dtype": "float64"},
     SERVICE: {"features": ["hourly_weather.temp"]},
     WEATHER: {"schedule": "@hourly"},
@@ -89,6 +97,12 @@ OWN: list[tuple[Ref, Ref, Relation]] = [
     (VIEW, UNUSED, Relation.CONTAINS),
     (TEMP, FREEZING, Relation.FEEDS),
     (TEMP, SERVICE, Relation.FEEDS),
+    (VIEW, GATE, Relation.FEEDS),
+    (GATE, FIRST, Relation.CONTAINS),
+    (GATE, COLD, Relation.CONTAINS),
+    (FIRST, COLD, Relation.FEEDS),
+    (TEMP, COLD, Relation.FEEDS),
+    (COLD, SERVICE, Relation.FEEDS),
     (WEATHER, VIEW_ASSET, Relation.PRODUCES),
     (VIEW_ASSET, TRAIN, Relation.TRIGGERS),
     (TRAIN, MODEL_ASSET, Relation.PRODUCES),

@@ -12,14 +12,16 @@ from e2e_ml.festaf.model import (
     FeatureService,
     FeatureView,
     Key,
+    OnDemandView,
     Owner,
     Registry,
     Source,
     Target,
     TaskRef,
 )
+from e2e_ml.festaf.wishes import Vote, Wish
 from e2e_ml.lineage.collectors.festaf import COMPLETE, registry_graph
-from e2e_ml.lineage.graph import Graph, Relation
+from e2e_ml.lineage.graph import FACTS, Graph, Relation
 from e2e_ml.refs import Kind, Ref
 
 T = datetime(2026, 1, 3, tzinfo=UTC)
@@ -58,15 +60,35 @@ DELAY = FeatureService(
     first_seen=T,
     changed_at=T,
 )
+GATE = OnDemandView(
+    name="gate",
+    owner=Owner(name="gate-team"),
+    purpose="Frost and the hour, together.",
+    request=(Key(name="leaves_at", dtype="timestamp"),),
+    features=(
+        feature("_hour", expression={"op": "hour"}, inputs=("leaves_at",), hidden=True),
+        feature("cold", expression={"op": "and"}, code="...", inputs=("_hour", "weather.temp")),
+        feature(
+            "odd",
+            expression={"op": "python", "module": "features", "function": "encode", "args": []},
+            inputs=("cold",),
+            deprecated="Use cold.",
+        ),
+    ),
+    first_seen=T,
+    changed_at=T,
+)
+WISH = Wish(number=3, name="crew on duty", votes=(Vote(by="ada", why="Hours run out.", at=T), Vote(by="ben", at=T)))
 REGISTRY = Registry(
     project="flights",
     version=7,
     views=(WEATHER, LEGACY, MANUAL),
+    on_demand=(GATE,),
     services=(DELAY,),
     history=(Applied(version=7, at=T, by="ada", changes=()),),
 )
 STATS = {"weather": {"rows": 26115, "newest_event": "2013-12-30T23:00:00Z", "last_written": None}}
-GRAPH = Graph(*registry_graph(REGISTRY, STATS))
+GRAPH = Graph(*registry_graph(REGISTRY, STATS, [WISH]))
 
 
 def facts(ref: Ref) -> dict[str, object]:
@@ -136,3 +158,39 @@ def test_a_service_is_fed_by_its_features() -> None:
     assert [e.upstream.name for e in GRAPH.upstream(service)] == ["temp", "gusty"]
     assert facts(service)["target"] == "flights.arr_delay > 15"
     assert service.kind is Kind.FEATURE_SERVICE
+
+
+def test_an_on_demand_view_is_fed_by_what_it_reads_and_by_no_source() -> None:
+    view = refs.feature_view("flights", "gate")
+    assert facts(view)["on_demand"] is True
+    assert facts(view)["request"] == ["leaves_at"]
+    assert facts(view)["features"] == ["cold", "odd"]
+    assert not {"source", "schedule", "dag_id", "rows"} & set(facts(view))
+    assert [(e.upstream.name, e.relation) for e in GRAPH.upstream(view)] == [("weather", Relation.FEEDS)]
+
+
+def test_a_feature_on_demand_is_made_of_the_request_and_of_features_of_other_views() -> None:
+    cold = refs.feature("flights", "gate", "cold")
+    assert facts(cold)["inputs"] == ["leaves_at", "weather.temp"]
+    assert facts(cold)["request"] == ["leaves_at"]
+    assert (facts(cold)["owner"], facts(cold)["purpose"]) == ("gate-team", "Frost and the hour, together.")
+    fed = [e.upstream for e in GRAPH.upstream(cold) if e.relation is Relation.FEEDS]
+    assert fed == [refs.feature("flights", "weather", "temp")]
+
+
+def test_code_of_the_projects_own_and_an_announced_end_are_told() -> None:
+    odd = facts(refs.feature("flights", "gate", "odd"))
+    assert (odd["marks"], odd["deprecated"]) == (["python features.encode"], "Use cold.")
+    assert "marks" not in facts(refs.feature("flights", "gate", "cold"))
+
+
+def test_a_wish_brings_who_wants_it_and_why() -> None:
+    wish = facts(refs.wish("flights", 3))
+    assert (wish["name"], wish["status"]) == ("crew on duty", "open")
+    assert wish["votes"] == [{"by": "ada", "why": "Hours run out."}, {"by": "ben", "why": ""}]
+    assert "feature" not in wish
+
+
+def test_every_fact_is_one_that_panels_are_promised() -> None:
+    for node in GRAPH.nodes():
+        assert set(node.facts) <= set(FACTS[node.ref.kind]), node.ref

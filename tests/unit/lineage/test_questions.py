@@ -11,7 +11,7 @@ from e2e_ml import refs, routes
 from e2e_ml.festaf.freshness import FreshnessState
 from e2e_ml.lineage.graph import Evidence, Graph, Node, Relation
 from e2e_ml.lineage.index import build_graph
-from e2e_ml.lineage.questions import counterparts, freshness_of, lookup, pipeline, uses
+from e2e_ml.lineage.questions import counterparts, freshness_of, lookup, pipeline, uses, views_read
 from e2e_ml.refs import Kind, Ref
 from tests.unit.lineage import lifecycle as life
 
@@ -35,6 +35,11 @@ def graph() -> Graph:
         (life.FREEZING, life.FREEZING, life.WEATHER, life.LOOSE),  # no version: the run
         (life.UNUSED, life.UNUSED, life.WEATHER, None),
         (life.ORPHAN, life.ORPHAN, None, None),
+        # on demand: the DAG of what it reads, where it reads anything
+        (life.GATE, life.GATE, life.WEATHER, life.V1),
+        (life.COLD, life.COLD, life.WEATHER, life.V1),
+        (life.FIRST, life.FIRST, None, life.V1),
+        (life.WISH, life.WISH, None, None),
         (refs.project(life.P), refs.project(life.P), None, None),
         # of Airflow: what it makes
         (life.WEATHER, life.VIEW, life.WEATHER, life.V1),
@@ -108,6 +113,11 @@ def test_pipeline(graph: Graph, ref: Ref, dag: Ref | None) -> None:
     assert pipeline(graph, ref) == dag
 
 
+def test_what_is_on_demand_comes_from_the_views_that_it_reads(graph: Graph) -> None:
+    assert views_read(graph, life.GATE) == views_read(graph, life.COLD) == [life.VIEW]
+    assert views_read(graph, life.FIRST) == []
+
+
 def test_without_a_champion_the_newest_version_is_shown() -> None:
     nodes = life.nodes()
     nodes[life.MODEL] = Node(life.MODEL, {"aliases": {}})
@@ -154,6 +164,8 @@ def test_lookup_gives_the_pages_their_ids(graph: Graph) -> None:
         (life.VIEW, FreshnessState.FRESH),
         (life.TEMP, FreshnessState.FRESH),
         (life.ORPHAN, FreshnessState.NO_PIPELINE),
+        (life.GATE, None),
+        (life.COLD, None),
         (life.TRAIN, None),
         (life.SERVICE, None),
         (refs.feature_view(life.P, "nobody"), None),
