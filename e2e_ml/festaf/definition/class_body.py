@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 from e2e_ml.festaf import model
 from e2e_ml.festaf.definition.aggregation import Aggregation
 from e2e_ml.festaf.definition.classes import Owner
-from e2e_ml.festaf.definition.columns import Column
+from e2e_ml.festaf.definition.columns import Column, full_name
 from e2e_ml.festaf.definition.places import DefinitionError, here
 from e2e_ml.festaf.naming import snake_case
 
@@ -56,6 +56,8 @@ class ClassBody:
 
     def _misplaced(self, name: str, value: object) -> bool:
         """A column under the name of an option."""
+        if isinstance(value, Column) and name == "features":
+            raise self.error(f"features are a list: [{full_name(value)}].", name)
         if isinstance(value, Column) and name != "target":
             raise self.error(
                 f"{name} is what the {self._class.__bases__[0].__name__} says of itself: rename the column.", name
@@ -65,6 +67,8 @@ class ClassBody:
     def _unknown(self, name: str, value: object) -> DefinitionError:
         if isinstance(value, tuple | list) and any(isinstance(v, Column) for v in cast("Sequence[object]", value)):
             return self.error(f"it holds several columns: give each a name, as in {name}_a, {name}_b = ...", name)
+        if isinstance(value, type) and issubclass(value, Column):
+            return self.error(f"it is a type, and not yet a column of it: fs.{value.__name__}().", name)
         close = difflib.get_close_matches(name, self._options, 1)
         hint = f" Did you mean {close[0]}?" if close else f" There are: {', '.join(self._options)}."
         return self.error(f"it is neither a column nor an option.{hint}", name)

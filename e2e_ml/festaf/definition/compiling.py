@@ -64,6 +64,11 @@ def _classes(definitions: Definitions) -> Iterator[DefinitionClass]:
             ):
                 yield value
         return
+    if isinstance(definitions, str) or not isinstance(definitions, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise DefinitionError(
+            "Definitions are a module, or a list of view and service classes such as [HourlyWeather], "
+            f"not {definitions!r}."
+        )
     for value in definitions:
         if not _is_definition(value):
             raise DefinitionError(f"{value!r} is neither a view nor a feature service.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -314,6 +315,11 @@ MODULE_ERRORS: list[tuple[str, str]] = [
     ("class S(fs.FeatureService):\n    features = [Passengers.age > 3]", "an expression without a name"),
     ("class S(fs.FeatureService):\n    features = [Passengers.name]", "Passengers.name is a key or a time"),
     ("class S(fs.FeatureService):\n    features = [Passengers.age, Passengers.age]", "names passengers.age twice"),
+    (
+        "class S(fs.FeatureService):\n    features = Passengers.age",
+        "S.features: features are a list: [Passengers.age]",
+    ),
+    (f"{VIEW}\n    warm = fs.Bool", "Station.warm: it is a type, and not yet a column of it: fs.Bool()"),
     ("class S(fs.FeatureService):\n    x = fs.Int32()", "S.x: a service takes features of views"),
     (
         "class S(fs.FeatureService):\n    features = [Passengers.age]\n    target = 3",
@@ -390,3 +396,9 @@ def test_an_edit_within_the_second_is_seen(tmp_path: Path) -> None:
 def test_a_folder_without_definitions_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(fs.DefinitionError, match=r"Write your feature views into .*features\.py"):
         load_definitions(tmp_path)
+
+
+@pytest.mark.parametrize("wrong", ["features", fs.Float64, 3])
+def test_what_is_no_list_of_definitions_is_told_so(wrong: Any) -> None:
+    with pytest.raises(fs.DefinitionError, match=r"Definitions are a module, or a list of view and service classes"):
+        compile_definitions(wrong)
