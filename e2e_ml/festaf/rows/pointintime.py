@@ -85,6 +85,8 @@ def _matched(asked: pl.LazyFrame, stored: pl.LazyFrame, by: Match) -> pl.DataFra
     rows = stored.drop_nulls(needed).collect(engine="streaming").lazy()
     for column in reversed(by.order):
         rows = rows.sort(column, maintain_order=True, nulls_last=False)
+        if column == by.created_time and not by.as_known:
+            rows = rows.drop(column)
     if by.timeless:
         newest = rows.select(*keys, STORED).unique(keys, keep="last", maintain_order=True)
         return asked.join(newest, on=keys).select(ASKED, STORED).collect()
