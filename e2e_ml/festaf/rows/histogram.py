@@ -68,9 +68,9 @@ def _edges(low: float, high: float, *, whole: bool) -> list[float]:
     if whole:
         width = math.ceil((high - low + 1) / BINS)
         return [low + width * i for i in range(math.ceil((high - low + 1) / width) + 1)]
-    if low == high or not math.isfinite(high - low):
-        return [low, high]
     width = (high - low) / BINS
+    if low + width == low or not math.isfinite(high - low):  # all alike, or too close together to tell bins apart
+        return [low, high]
     return [low + width * i for i in range(BINS)] + [high]
 
 

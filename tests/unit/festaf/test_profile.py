@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from e2e_ml.festaf.rows import profile as profiling
@@ -58,6 +58,8 @@ def test_an_outlier_leaves_the_shape_to_be_seen() -> None:
     assert [b.count for b in _profile([*HUNDRED, 1e9]).histogram] == [5] * 20
 
 
+@example([0.0, 5e-324])
+@example([1e16, 1e16 + 2])
 @given(st.lists(st.none() | st.floats(), max_size=200))
 def test_every_value_is_counted_once(values: list[float | None]) -> None:
     found = _profile(values)
