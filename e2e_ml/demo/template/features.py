@@ -100,7 +100,7 @@ class RouteDelay(fs.FeatureView):
     delay_mean_7d = arr_delay.mean().over(timedelta(days=7)).describe("Mean delay of the past week, minutes.")
     delay_mean_30d = arr_delay.mean().over(timedelta(days=30)).describe("Mean delay of the past 30 days, minutes.")
     flights_30d = late.count().over(timedelta(days=30)).describe("How many flights landed in the past 30 days.")
-    late_share_10 = late.mean().over(rows=10).describe("Share of the last ten flights that were late, whenever.")
+    late_share_10 = late.mean().over(rows=10).describe("Share of the route's last ten flights that were late.")
 
 
 class Plane(fs.FeatureView):
@@ -193,7 +193,9 @@ class AtTheGate(fs.OnDemandView):
 
     scheduled_departure = fs.Timestamp().request().describe("When the flight is to leave: the asker knows.")
 
-    first_wave = (scheduled_departure.hour(NEW_YORK) < 8).describe("Its aircraft has stood outside overnight.")
+    first_wave = (scheduled_departure.hour(NEW_YORK) < 8).describe(
+        "It leaves before eight: its aircraft has stood outside overnight."
+    )
     cold_start = (first_wave & HourlyWeather.is_freezing).describe(
         "Frost after a night outside: all of them queue for de-icing at once."
     )

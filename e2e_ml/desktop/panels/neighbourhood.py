@@ -124,8 +124,8 @@ def surroundings(graph: Graph, focus: Ref, *, fan: int, runs: bool, opened: Iter
         **{ref: Fan(ref.kind, False, n) for ref, n in up.items()},
         **{ref: Fan(ref.kind, True, n) for ref, n in down.items()},
     }
-    keys, ties = _folded(graph, keys, ties, steps, fan, Counter(opened))
-    return Surroundings(focus, tuple(keys), tuple(_reduced(ties)))
+    keys, ties, sole = _folded(graph, keys, ties, steps, fan, Counter(opened))
+    return Surroundings(focus, tuple(keys), tuple(_reduced(ties, sole)))
 
 
 def neighbourhood(graph: Graph, focus: Ref, detail: Detail, opened: Iterable[Fan] = ()) -> Neighbourhood:
@@ -196,7 +196,9 @@ def _without_runs(keys: list[Key], ties: list[Tie], focus: Ref) -> tuple[list[Ke
 
 def _folded(
     graph: Graph, keys: list[Key], ties: list[Tie], steps: dict[Ref, Fan], fan_most: int, opened: Counter[Fan]
-) -> tuple[list[Key], list[Tie]]:
+) -> tuple[list[Key], list[Tie], set[tuple[Key, Key]]]:
+    """The keys and ties with folds in the place of what they stand for, and the ends of ties that are the only one of
+    something folded: no longer path tells them, whatever one there is through others of the same fold."""
     fans: dict[Fan, list[Ref]] = {}
     for key in keys:
         if isinstance(key, Ref) and key in steps:
@@ -209,16 +211,21 @@ def _folded(
         shown = set(sorted(refs, key=lambda ref: _rank(graph, ref), reverse=True)[: most - 1])
         fold = Fold(fan, tuple(ref for ref in refs if ref not in shown))
         stands_for.update(dict.fromkeys(fold.refs, fold))
+    leaving, coming = Counter(tie.upstream for tie in ties), Counter(tie.downstream for tie in ties)
+    sole: set[tuple[Key, Key]] = set()
     merged: dict[tuple[Key, Key], Tie] = {}
     for tie in ties:
         ends = stands_for.get(tie.upstream, tie.upstream), stands_for.get(tie.downstream, tie.downstream)
         if ends[0] == ends[1]:
             continue
+        alone = leaving[tie.upstream] == 1, coming[tie.downstream] == 1
+        if any(isinstance(end, Fold) and one for end, one in zip(ends, alone, strict=True)):
+            sole.add(ends)
         other = merged.get(ends)
         if other is None or _ORDER[tie.evidence] > _ORDER[other.evidence]:
             is_fold = isinstance(ends[0], Fold) or isinstance(ends[1], Fold)
             merged[ends] = Tie(*ends, tie.evidence, () if is_fold else tie.edges)
-    return list(dict.fromkeys(stands_for.get(key, key) for key in keys)), list(merged.values())
+    return list(dict.fromkeys(stands_for.get(key, key) for key in keys)), list(merged.values()), sole
 
 
 def _rank(graph: Graph, ref: Ref) -> tuple[bool, str]:
@@ -228,8 +235,8 @@ def _rank(graph: Graph, ref: Ref) -> tuple[bool, str]:
     return named, str(node.facts.get("created") or node.facts.get("start") or "")
 
 
-def _reduced(ties: list[Tie]) -> list[Tie]:
-    """Without the edges that a longer path of edges says too."""
+def _reduced(ties: list[Tie], sole: set[tuple[Key, Key]]) -> list[Tie]:
+    """Without the edges that a longer path of edges says too; those between `sole` ends stay."""
     below: dict[Key, set[Key]] = {}
     for tie in ties:
         below.setdefault(tie.upstream, set()).add(tie.downstream)
@@ -248,7 +255,7 @@ def _reduced(ties: list[Tie]) -> list[Tie]:
 
     kept: list[Tie] = []
     for tie in ties:
-        if leads(tie.upstream, tie.downstream):
+        if (tie.upstream, tie.downstream) not in sole and leads(tie.upstream, tie.downstream):
             below[tie.upstream].discard(tie.downstream)  # what was left out carries no later path, even in a cycle
         else:
             kept.append(tie)

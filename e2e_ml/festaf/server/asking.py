@@ -24,7 +24,7 @@ PREFIX = "ask."  # of the fields' names in an address, so that they are never ta
 
 _FORMS: Mapping[DataType, str] = {
     "date": "a day, as 2013-01-31",
-    "timestamp": "a time with its zone, as 2013-01-31T12:00Z",
+    "timestamp": "a time as 2013-01-31T12:00Z",
     "duration": "a number of seconds",
     "list": "a JSON list, as [1, 2]",
     "embedding": "a JSON list of numbers",
