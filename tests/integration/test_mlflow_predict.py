@@ -20,7 +20,7 @@ from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.tree import DecisionTreeRegressor
 
 from e2e_ml.festaf import FeatureStoreError, HistoricalFeatures
-from e2e_ml.festaf.data_commands import predict
+from e2e_ml.festaf.commands.data import predict
 from e2e_ml.festaf.definition.loading import load_definitions
 from e2e_ml.festaf.store import FeatureStore
 

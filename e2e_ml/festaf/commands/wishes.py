@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from e2e_ml.festaf.commands import project_option
+from e2e_ml.festaf.commands import json_option, project_option
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.store import FeatureStore
 from e2e_ml.festaf.wishes import Wish, suggestion
@@ -19,7 +19,7 @@ _by = click.option("--by", help="Your name; the one that you are logged in as un
 @click.group(invoke_without_command=True)
 @project_option
 @click.option("--all", "every", is_flag=True, help="The answered ones too.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+@json_option
 @click.pass_context
 def wishes(context: click.Context, project: Path, every: bool, as_json: bool) -> None:
     """List the features that people wished for, the most wanted first; with a verb, wish or answer."""

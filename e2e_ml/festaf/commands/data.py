@@ -1,4 +1,4 @@
-"""`e2e-ml festaf validate | profile | historical | materialize | online | predict`: the data on the command line."""
+"""`e2e-ml festaf validate | profile | historical | learn | materialize | reopen | online | predict`: the data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from e2e_ml.festaf.commands import project_option
+from e2e_ml.festaf.commands import json_option, project_option
 from e2e_ml.festaf.errors import FeatureStoreError
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from e2e_ml.festaf.rows.profile import FeatureProfile
     from e2e_ml.festaf.store import FeatureStore
 
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 _file: Any = click.Path(exists=True, dir_okay=False, path_type=Path)
 _output: Any = click.Path(dir_okay=False, path_type=Path)
 _READERS = {".csv": "read_csv", ".parquet": "read_parquet", ".json": "read_json", ".ndjson": "read_ndjson"}
@@ -30,7 +29,7 @@ _READERS = {".csv": "read_csv", ".parquet": "read_parquet", ".json": "read_json"
 @click.argument("view")
 @project_option
 @click.option("--trend", is_flag=True, help="Show what broke in each interval when it was written. Reads no rows.")
-@_json
+@json_option
 def validate(view: str, project: Path, trend: bool, as_json: bool) -> None:
     """Check the stored rows of VIEW against its constraints. Exits with 1 when one is broken."""
     from e2e_ml.festaf.rows.validation import table, trend_table
@@ -53,7 +52,7 @@ def validate(view: str, project: Path, trend: bool, as_json: bool) -> None:
 @click.argument("view")
 @project_option
 @click.option("--correlation", is_flag=True, help="Show instead how numeric features go together, pair by pair.")
-@_json
+@json_option
 def profile(view: str, project: Path, correlation: bool, as_json: bool) -> None:
     """Describe the stored values of VIEW: counts, missing, ends, mean and median, the most frequent."""
     from e2e_ml.festaf.rows.validation import columns
