@@ -14,7 +14,7 @@ from e2e_ml.desktop.panels.code_box import CodeBox
 from e2e_ml.desktop.panels.inspector import ORIGIN, Inspector
 from e2e_ml.desktop.panels.uses_table import LINK, METRIC, MODEL, REF, RUN
 from e2e_ml.desktop.theme import DARK
-from e2e_ml.lineage.graph import Edge, Graph, Node
+from e2e_ml.lineage.graph import Edge, Evidence, Graph, Node, Relation
 from e2e_ml.refs import Ref
 from tests.desktop import lifecycles as flights
 from tests.desktop.panels import Desk, desk
@@ -99,6 +99,89 @@ def test_a_view_without_a_pipeline_says_so_loudly(seat: tuple[Desk, Inspector]) 
     assert inspector.no_pipeline.isVisible()
     assert "Nobody is named" in said(inspector, "Who")
     assert "No purpose is told" in said(inspector, "Why")
+
+
+GATE = flights.view_ref("at_the_gate")
+COLD = flights.feature_ref("at_the_gate", "cold_start")
+OPEN, MADE = refs.wish("flights", 1), refs.wish("flights", 2)
+
+
+def with_gate_and_wishes() -> Graph:
+    """The lifecycle with an on-demand view over two views, and two wishes."""
+    graph = flights.flights()
+    shared = {"on_demand": True, "owner": "gate-team", "first_seen": "2026-01-03T09:00:00+00:00"}
+    gate = Node(GATE, {**shared, "request": ["scheduled_departure"], "features": ["cold_start"], "purpose": "Frost."})
+    inputs = ["scheduled_departure", "hourly_weather.is_freezing", "route_delay.delay_mean_14d"]
+    cold = Node(
+        COLD,
+        {**shared, "dtype": "bool", "inputs": inputs, "request": ["scheduled_departure"], "expression": "a & b",
+         "marks": ["python features.encode"], "deprecated": "Use gusty."},
+    )  # fmt: skip
+    open_ = Node(OPEN, {"name": "crew on duty", "status": "open", "created": flights.ago(90),
+                        "votes": [{"by": "ada", "why": "Hours run out."}, {"by": "ben", "why": ""}]})  # fmt: skip
+    made = Node(MADE, {"name": "de-icing", "status": "made", "created": flights.ago(90), "answered_at": flights.ago(5),
+                       "answered_by": "ben", "answer": "The frost says it.", "feature": "at_the_gate.cold_start",
+                       "votes": [{"by": "ada", "why": ""}]})  # fmt: skip
+    read = [flights.feature_ref("hourly_weather", "is_freezing"), flights.feature_ref("route_delay", "delay_mean_14d")]
+    edges = [edge for node in graph.nodes() for edge in graph.downstream(node.ref)]
+    edges += [Edge(view.parent or view, GATE, Relation.FEEDS, Evidence.DECLARED) for view in read]
+    edges += [Edge(feature, COLD, Relation.FEEDS, Evidence.DECLARED) for feature in read]
+    edges += [Edge(GATE, COLD, Relation.CONTAINS, Evidence.DECLARED)]
+    edges += [Edge(COLD, flights.SERVICE, Relation.FEEDS, Evidence.DECLARED)]
+    return Graph([*graph.nodes(), gate, cold, open_, made], edges)
+
+
+def test_what_is_on_demand_needs_no_pipeline_and_says_what_it_is_computed_from(seat: tuple[Desk, Inspector]) -> None:
+    made, inspector = seat
+    made.lifecycle.replace(with_gate_and_wishes())
+    made.focus.set(COLD, "test")
+    assert inspector.kind.plain == "feature · bool in at_the_gate"
+    assert said(inspector, "What") == (
+        "Deprecated: Use gusty.\n"
+        "from scheduled_departure of the request and hourly_weather.is_freezing, route_delay.delay_mean_14d"
+    )
+    assert said(inspector, "When") == "since 3 Jan\ncomputed when it is asked for"
+    assert said(inspector, "How") == "a & b\npython features.encode"
+    assert said(inspector, "Why").endswith("Asked for by flight_delay")
+    assert inspector.no_pipeline.isVisible()
+    assert inspector.no_pipeline.plain == "Computed when it is asked for: it needs no pipeline of its own."
+    assert inspector.pipeline.heading.text() == "Pipelines of what it reads (2)"
+    made.focus.set(GATE, "test")
+    assert inspector.kind.plain == "on-demand view in flights"
+    assert said(inspector, "What") == "from scheduled_departure of the request and hourly_weather, route_delay"
+    assert inspector.table.uses.rowCount() == 4
+    made.focus.set(flights.GUSTY, "test")
+    assert not inspector.no_pipeline.isVisible()
+    assert inspector.pipeline.heading.text() == "Pipeline"
+
+
+def test_what_is_on_demand_is_as_good_as_what_it_reads(seat: tuple[Desk, Inspector]) -> None:
+    made, inspector = seat
+    graph = with_gate_and_wishes()
+    made.lifecycle.replace(graph)
+    made.focus.set(COLD, "test")
+    assert inspector.chip.sign is not None
+    assert inspector.chip.sign.word == "route_delay failed"
+    alone = [n for n in graph.nodes() if n.ref == GATE]
+    made.lifecycle.replace(Graph(alone))
+    made.focus.set(GATE, "test")
+    assert inspector.chip.sign.word == "on demand"
+
+
+def test_a_wish_says_who_wants_it_why_and_what_became_of_it(seat: tuple[Desk, Inspector]) -> None:
+    made, inspector = seat
+    made.lifecycle.replace(with_gate_and_wishes())
+    made.focus.set(OPEN, "test")
+    assert (inspector.title.text(), inspector.kind.plain) == ("crew on duty", "wish in flights")
+    assert said(inspector, "Who") == "Wanted by ada, ben"
+    assert said(inspector, "When") == "wished 2 h ago"
+    assert "Nobody has answered it yet" in said(inspector, "How")
+    assert said(inspector, "Why") == "Hours run out. ada"
+    assert inspector.no_pipeline.plain == "It is wished for: nothing makes it."
+    made.focus.set(MADE, "test")
+    assert said(inspector, "How") == "It is at_the_gate.cold_start\nThe frost says it.\nsays ben"
+    assert COLD in inspector.answers.labels["How"].links.values()
+    assert said(inspector, "Why") == "No reason is told."
 
 
 @pytest.mark.parametrize("width", [320, 352, 420])

@@ -66,7 +66,8 @@ class _About:
     def who(self) -> Lines:
         if self.kind is Kind.WISH:
             wanted = [vote["by"] for vote in self.node.facts.get("votes") or ()]
-            return [(Span("Wanted by ", dim=True), Span(some(wanted), tip=", ".join(wanted)))]
+            named = (Span("Wanted by ", dim=True), Span(some(wanted), tip=", ".join(wanted)))
+            return [named if wanted else quiet("Nobody is known to want it.")]
         for node in self._owners():
             if owner := node.facts.get("owner") or node.facts.get("user") or node.facts.get("applied_by"):
                 said = [Span(str(owner))]
