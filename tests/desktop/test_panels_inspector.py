@@ -176,8 +176,8 @@ def test_a_wish_says_who_wants_it_why_and_what_became_of_it(seat: tuple[Desk, In
     assert said(inspector, "Who") == "Wanted by ada, ben"
     assert said(inspector, "When") == "wished 2 h ago"
     assert "Nobody has answered it yet" in said(inspector, "How")
-    assert said(inspector, "Why") == "Hours run out. ada"
-    assert inspector.no_pipeline.plain == "It is wished for: nothing makes it."
+    assert said(inspector, "Why") == "Hours run out. (ada)"
+    assert inspector.no_pipeline.plain == "A wish has no pipeline."
     made.focus.set(MADE, "test")
     assert said(inspector, "How") == "It is at_the_gate.cold_start\nThe frost says it.\nsays ben"
     assert COLD in inspector.answers.labels["How"].links.values()

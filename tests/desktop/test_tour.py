@@ -32,7 +32,7 @@ from e2e_ml.desktop.tour.story import (
     tell,
 )
 from e2e_ml.desktop.workbench import Workbench
-from e2e_ml.lineage.graph import Graph
+from e2e_ml.lineage.graph import Graph, Node
 from tests.desktop.lifecycles import flights
 
 Open = Callable[[Graph], Workbench]
@@ -171,6 +171,15 @@ def test_the_story_is_told_of_what_the_graph_holds() -> None:
     assert all(step.expects for step in steps)
     champion = refs.model_version("local", "flight-delay", 3)
     assert any(step.focus == champion for step in steps)
+
+
+def test_the_story_tells_of_what_is_on_demand_where_there_is_something() -> None:
+    gate = refs.feature_view("flights", "at_the_gate")
+    assert not [step for step in tell(flights()) if step.focus == gate]
+    told = flights()
+    edges = [edge for node in told.nodes() for edge in told.downstream(node.ref)]
+    (step,) = [s for s in tell(Graph([*told.nodes(), Node(gate)], edges)) if s.focus == gate]
+    assert ExplorerShows(gate) in step.expects
 
 
 def test_the_story_is_not_told_before_the_demo_has_run() -> None:

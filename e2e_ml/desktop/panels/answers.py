@@ -372,8 +372,9 @@ class _About:
             rest = ", ".join(f"{tree.metric_label(k)} {words.number(v)}" for k, v in metrics.items())
             if best:
                 lines.append((Span(f"{tree.metric_label(best[0])} {words.number(best[1])}", tip=rest),))
-        lines += [(Span(words.first_sentence(str(vote["why"])), tip=str(vote["why"])), Span(f" {vote['by']}", dim=True))
-                  for vote in (facts.get("votes") or ())[:LISTED] if vote.get("why")]  # fmt: skip
+        for vote in (facts.get("votes") or ())[:LISTED]:
+            if why := str(vote["why"]):
+                lines.append((Span(words.first_sentence(why), tip=why), Span(f" ({vote['by']})", dim=True)))
         if self.kind is Kind.WISH:
             return lines or [quiet("No reason is told.")]
         services = self._services()

@@ -367,7 +367,7 @@ def _title(graph: Graph, ref: Ref, now: datetime) -> str:
 def _without_pipeline(kind: Kind, needs_none: bool) -> str:
     if needs_none:
         return "Computed when it is asked for: it needs no pipeline of its own."
-    return "It is wished for: nothing makes it." if kind is Kind.WISH else "No DAG is known to make it."
+    return "A wish has no pipeline." if kind is Kind.WISH else "No DAG is known to make it."
 
 
 def _uses_title(kind: Kind) -> str:

@@ -172,6 +172,7 @@ def tell(graph: Graph) -> list[Step]:
             (PageSays("festaf", (SERVICE, "arr_delay > 15")), ExplorerShows(cast.service)),
             focus=cast.service,
         ),
+        *([_on_demand(gate)] if (gate := refs.feature_view(cast.project, _ON_DEMAND[0])) in graph else []),
         Step(
             "training-run",
             "A run that knows its features",
@@ -237,6 +238,24 @@ def tell(graph: Graph) -> list[Step]:
 
 
 _OTHER = ("hourly_weather", "is_freezing")
+_ON_DEMAND = ("at_the_gate", "cold_start")
+
+
+def _on_demand(gate: Ref) -> Step:
+    return Step(
+        "on-demand",
+        "Computed when it is asked for",
+        "The hour of departure comes with the question, the frost from the store. No pipeline makes this view, and "
+        "nothing stores it; training and serving compute the same expression.",
+        "festaf",
+        "Features",
+        (
+            PageSays("festaf", (*_ON_DEMAND, "scheduled_departure")),
+            InspectorSays(("computed when it is asked for", "hourly_weather")),
+            ExplorerShows(gate),
+        ),
+        focus=gate,
+    )
 
 
 @dataclass(frozen=True, slots=True)
