@@ -23,12 +23,13 @@ class Pages:
     def __init__(self) -> None:
         self.requests: list[tuple[str, dict[str, str]]] = []
         self.password: tuple[str, str] | None = None
+        self.refusals = 0  # right passwords that are refused before one is taken
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 outer.requests.append((self.path, dict(self.headers.items())))
-                if outer.password and self.headers.get("Authorization") != outer.expected():
+                if outer.refuses(self.headers.get("Authorization")):
                     self.send_response(401)
                     self.send_header("WWW-Authenticate", 'Basic realm="test"')
                     self.end_headers()
@@ -52,6 +53,14 @@ class Pages:
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, name="test-pages")
         self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def refuses(self, given: str | None) -> bool:
+        if not self.password:
+            return False
+        if given == self.expected() and self.refusals:
+            self.refusals -= 1
+            return True
+        return given != self.expected()
 
     def expected(self) -> str:
         user, password = self.password or ("", "")

@@ -190,6 +190,19 @@ def test_a_password_is_given_to_its_own_origin(qtbot: QtBot, open_workbench: Ope
     qtbot.waitUntil(lambda: "did not accept" in web["airflow"].placeholder.headline.text(), timeout=WAIT)
 
 
+def test_a_password_that_a_busy_service_refused_once_is_given_again(
+    qtbot: QtBot, open_workbench: Open, pages: Pages
+) -> None:
+    pages.password, pages.refusals = ("ada", "secret"), 1
+    workbench = open_workbench(Graph())
+    assert isinstance(workbench.stack, LocalStack)
+    workbench.stack.services["mlflow"].login_answer = Login({}, {}, basic=("ada", "secret"))
+    workbench.start()
+    mlflow = workbench.window.web["mlflow"]
+    qtbot.waitUntil(lambda: mlflow.showing_page, timeout=WAIT)
+    assert pages.refusals == 0
+
+
 def test_a_link_to_another_host_is_offered_and_not_followed(qtbot: QtBot, open_workbench: Open) -> None:
     workbench = open_workbench(Graph())
     start(qtbot, workbench)

@@ -113,28 +113,26 @@ def test_one_training_run_that_the_views_assets_made(told: Told) -> None:
     assert "Which flights" in dag["doc_md"]
 
 
-def test_the_champion_asked_by_keys_alone_is_as_good_as_it_was_measured(
-    told: Told, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import mlflow
-    from sklearn.metrics import roc_auc_score
-
+@pytest.fixture
+def mlflow_at_hand(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow's own environment: where it is, and who asks."""
     service = told.stack.services["mlflow"]
     login = service.login()
     assert login is not None
     assert login.basic is not None
-    assert service.url is not None
-    for name, value in zip(("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"), login.basic, strict=True):
-        monkeypatch.setenv(name, value)
-    before = mlflow.get_tracking_uri()
-    mlflow.set_tracking_uri(service.url)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", service.url or "")
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", login.basic[0])
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", login.basic[1])
+
+
+@pytest.mark.usefixtures("mlflow_at_hand")
+def test_the_champion_asked_by_keys_alone_is_as_good_as_it_was_measured(told: Told) -> None:
+    from sklearn.metrics import roc_auc_score
+
     root = told.stack.workspace.festaf_project
-    try:
-        store = FeatureStore.open(root)
-        tested = trainingset.entities(root / "data" / "flights.parquet").filter(pl.col(AT) >= trainingset.TEST_FROM)
-        found = store.predict("models:/flight-delay@champion", tested, at=AT)
-    finally:
-        mlflow.set_tracking_uri(before)
+    store = FeatureStore.open(root)
+    tested = trainingset.entities(root / "data" / "flights.parquet").filter(pl.col(AT) >= trainingset.TEST_FROM)
+    found = store.predict("models:/flight-delay@champion", tested, at=AT)
     assert found.model == f"models:/flight-delay/{told.champion.version}"
     late = pl.read_parquet(root / "data" / "flights.parquet").select("flight", late=pl.col("arr_delay") > 15)
     rows = found.to_polars().join(late, on="flight", maintain_order="left")
@@ -187,22 +185,19 @@ def test_asset_events_name_the_versions_and_the_champion(told: Told) -> None:
     assert champion["mlflow.run_id"] == told.champion.run_id
 
 
-def test_the_champion_is_loaded_from_the_registry_and_foretells(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("mlflow_at_hand")
+def test_the_champion_is_loaded_from_the_registry_and_foretells() -> None:
     """By a client that knows nothing but MLflow; the stored example is what it is asked."""
     import mlflow
     from mlflow.models import ModelSignature
 
-    login = told.stack.services["mlflow"].login()
-    assert login is not None
-    assert login.basic is not None
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", told.stack.services["mlflow"].url or "")
-    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", login.basic[0])
-    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", login.basic[1])
     model: Any = mlflow.pyfunc.load_model("models:/flight-delay@champion")
     flavor = model.metadata.flavors["sklearn"]
     assert flavor["serialization_format"] == "skops"
     assert isinstance(model.metadata.signature, ModelSignature)
-    assert "carrier_delay__delay_mean_6h" in model.metadata.signature.inputs.input_names()
+    assert {"carrier_delay__delay_mean_6h", "at_the_gate__cold_start"} <= set(
+        model.metadata.signature.inputs.input_names()
+    )
     chances = model.predict(model.input_example)
     assert chances.shape == (5, 2)
     assert ((chances >= 0) & (chances <= 1)).all()

@@ -40,11 +40,12 @@ class Page(QWebEnginePage):
         self.permissionRequested.connect(self._on_permission)
         self.certificateError.connect(self._on_certificate)
         self.authenticationRequired.connect(self._on_challenge)
+        self.loadStarted.connect(self.forget_challenge)  # a load that was cut short has told the engine no password
         self.fullScreenRequested.connect(self._on_full_screen)
         connection.profile.downloadRequested.connect(self._on_download)
 
     def forget_challenge(self) -> None:
-        """The next challenge is the first again: after a new login."""
+        """The next challenge is the first again: of a new load, and after a new login."""
         self._password_given = False
 
     def acceptNavigationRequest(self, url: QUrl | str, type: QWebEnginePage.NavigationType, isMainFrame: bool) -> bool:
@@ -91,6 +92,8 @@ class Page(QWebEnginePage):
             authenticator.setPassword(password[1])
             return
         self.login_refused.emit()
+        # The engine takes silence for an empty password, and would ask again for as long as the load lasts.
+        QTimer.singleShot(0, self, lambda: self.triggerAction(QWebEnginePage.WebAction.Stop))
 
     def _on_full_screen(self, request: QWebEngineFullScreenRequest) -> None:
         request.reject()  # the window maximises a view with its own key

@@ -66,6 +66,7 @@ class WebView(QWidget):
         self._wanted: str | None = None  # where to go once the page can be loaded
         self._failures = 0
         self._signed_in_again = False
+        self._login_refused = False
         self._wears_dark = appearance.dark
 
         self.setObjectName("webView")
@@ -244,10 +245,16 @@ class WebView(QWidget):
             if self._failures <= RETRIES:
                 self.driver.forget()
                 QTimer.singleShot(RETRY_PAUSE, self, self._load)
+            elif self._login_refused:
+                self._trouble(
+                    f"{self.title} did not accept the login",
+                    "Check the credential of this service in workbench.yaml, then load the page again.",
+                )
             else:
                 self._trouble(f"{self.title}'s page did not load", "The service is up. Load the page again.")
             return
         self._failures = 0
+        self._login_refused = False
         if not policy.is_login_page(self.service, self.driver.path or "/"):
             self._signed_in_again = False
         self._apply_zoom()
@@ -283,10 +290,7 @@ class WebView(QWidget):
         self.notice.tell(f"Saved as {path}.", "Open folder", lambda: QDesktopServices.openUrl(folder))
 
     def _on_login_refused(self) -> None:
-        self._trouble(
-            f"{self.title} did not accept the login",
-            "Check the credential of this service in workbench.yaml, then load the page again.",
-        )
+        self._login_refused = True  # until a page loads; the load that asked ends, and is tried again
 
     def _trouble(self, headline: str, sentence: str) -> None:
         self.placeholder.show_trouble(headline, sentence)
