@@ -83,11 +83,12 @@ def add_steps(project: str, view: str, outlet: Asset) -> None:
         from e2e_ml.festaf.rows import pipeline
 
         staging = _staging(project, view)
+        since = staging.begun
         own: WrittenInterval | None = None
         again: list[WrittenInterval] = []
         for each in staging.planned():
             rows = staging.transformed(each.interval)
-            written = pipeline.write_offline(each.interval, rows, pipeline.validate(each.interval, rows))
+            written = pipeline.write_offline(each.interval, rows, pipeline.validate(each.interval, rows), since)
             tell_written(each.interval, written, each.reason)
             if each.reason:
                 again.append(written)

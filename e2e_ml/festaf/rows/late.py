@@ -17,9 +17,11 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from e2e_ml.festaf.model import FeatureView
-from e2e_ml.festaf.rows import sources
-from e2e_ml.festaf.rows.compute import lookback, stored_features
+from e2e_ml.festaf.rows import pushed, sources
+from e2e_ml.festaf.rows.compute import lookback
 from e2e_ml.festaf.rows.interval import Interval
+from e2e_ml.festaf.rows.offline import PUSHED
+from e2e_ml.festaf.rows.pushed import source_columns
 
 Span = tuple[datetime, datetime]
 
@@ -98,7 +100,8 @@ def _seeing(view: FeatureView, written: Mapping[Span, int], changed: Collection[
 
 
 def _changes(interval: Interval, written: Iterable[Span]) -> Iterable[tuple[Span, str]]:
-    """The intervals within the lateness whose source rows are no longer those that are stored, and how."""
+    """The intervals within the lateness whose source rows are no longer those that are stored, and how. Pushed rows
+    that stay beside the source's are on both sides."""
     view = interval.view
     spans = _near(interval, written)
     if not spans:
@@ -141,29 +144,21 @@ def _sentence(came: int, went: int) -> str:
 # --- the rows that are compared and computed from -----------------------------------------------------------------
 
 
-def source_columns(view: FeatureView) -> list[str]:
-    """The stored columns that are as the source has them: keys, times, and the features that nothing computes."""
-    times = [name for name in (view.event_time, view.created_time) if name]
-    plain = [feature.name for feature in stored_features(view) if feature.expression is None]
-    return [*(key.name for key in view.entities), *times, *plain]
-
-
 def source_rows(interval: Interval, start: datetime | None, end: datetime | None) -> pl.DataFrame:
-    """The source's rows of [start, end). Of a view whose rows are pushed, those that are stored: there are no others.
+    """The source's rows of [start, end), and the pushed ones that stay beside them, marked by PUSHED. Of a view whose
+    rows are only pushed, those that are stored: there are no others.
 
     Raises FeatureStoreError where the source is wrong.
     """
     view = interval.view
     if view.source.format == "push":
         return stored_rows(interval, start, end)
-    return sources.read(view, sources.scan(view, interval.project, start, end))
+    rows = sources.read(view, sources.scan(view, interval.project, start, end))
+    return pushed.beside(view, rows, pushed.stored(interval.offline, view, start, end))
 
 
 def stored_rows(interval: Interval, start: datetime | None, end: datetime | None) -> pl.DataFrame:
-    """The stored rows of [start, end), by the columns that features are computed from."""
+    """The stored rows of [start, end), by the columns that features are computed from, and PUSHED."""
     view = interval.view
-    frame = interval.offline.scan(view).select(source_columns(view))
-    if view.event_time is not None:
-        event = pl.col(view.event_time)
-        frame = frame.filter(*([event >= start] if start else []), *([event < end] if end else []))
-    return frame.collect()
+    frame = interval.offline.scan(view, marked=True).select(*source_columns(view), PUSHED)
+    return pushed.within(view, frame, start, end).collect()

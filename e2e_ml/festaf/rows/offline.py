@@ -26,10 +26,11 @@ from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.model import FeatureView, IntervalStats, ViewStats
 from e2e_ml.festaf.rows.compute import stored_columns, stored_schema
 from e2e_ml.festaf.rows.measures import interval_stats
-from e2e_ml.festaf.rows.polars_types import delta_type
+from e2e_ml.festaf.rows.polars_types import TIMESTAMP, delta_type
 from e2e_ml.festaf.rows.validation import Checked
 from e2e_ml.festaf.rows.validation import Violation as Violation  # a part of the ledger's entries
 
+PUSHED = "__pushed"  # the column with the moment of a row's push; no name that a user gives has a `__`
 _LEDGER = "festaf.interval"  # the key of our entry in a commit's metadata
 _PUSH = "festaf.push"  # that of a push: rows of no interval, which the ledger does not list
 # The ledger lives in the log, so the log is kept; checkpoints keep reading it cheap.
@@ -65,23 +66,32 @@ class OfflineStore:
     def path(self, view: str) -> Path:
         return self._root / view
 
-    def scan(self, view: FeatureView) -> pl.LazyFrame:
-        """The view's rows as they are now, with exactly the columns of `stored_schema`.
+    def scan(self, view: FeatureView, *, marked: bool = False) -> pl.LazyFrame:
+        """The view's rows as they are now, with exactly the columns of `stored_schema`; marked: and PUSHED.
 
         Every read of the frame is of this one version of the table. A feature that was defined after rows were written
         is null in them. A view that was never written has no rows.
         """
         schema = stored_schema(view)
         table = self._table(view.table)
+        columns = stored_columns(view)
+        if marked:
+            schema, columns = {**schema, PUSHED: TIMESTAMP}, {**columns, PUSHED: PUSHED}
         if table is None:
             return pl.LazyFrame(schema=schema)
         frame = pl.scan_delta(table)
         found = frame.collect_schema()
-        columns = stored_columns(view)
         return frame.select(
             (pl.col(columns[name]).cast(dtype) if columns[name] in found else pl.lit(None, dtype)).alias(name)
             for name, dtype in schema.items()
         )
+
+    def pushed(self, view: FeatureView) -> pl.LazyFrame:
+        """The stored rows that were pushed, with PUSHED. Nothing is read of a table that has none."""
+        table = self._table(view.table)
+        if table is None or all(field.name != PUSHED for field in table.schema().fields):
+            return pl.LazyFrame(schema={**stored_schema(view), PUSHED: TIMESTAMP})
+        return self.scan(view, marked=True).filter(pl.col(PUSHED).is_not_null())
 
     def files(self, view: FeatureView) -> StoredFiles:
         """The Parquet files that hold the view's rows as they are now, for engines that read them by themselves.
@@ -112,7 +122,8 @@ class OfflineStore:
         dag_run_id: str | None = None,
         checked: Checked | None = None,
     ) -> WrittenInterval:
-        """Write `rows` as all there is of [start, end), atomically; of everything, for a view without times.
+        """Write `rows` as all there is of [start, end), atomically; of everything, for a view without times. Who calls
+        it holds the turn, where others may write. PUSHED among the columns marks rows that were pushed.
 
         Raises FeatureStoreError for rows outside of the interval and for a column whose type has changed.
         """
@@ -129,39 +140,36 @@ class OfflineStore:
         )
         rows = _as_stored(view, rows)
         noted = _called(entry, {feature.name: feature.column for feature in view.features})
-        with self.turn(view.table):
-            table = self._table(view.table)
-            _check_types(view, table)
-            metadata = CommitProperties(custom_metadata={_LEDGER: noted.model_dump_json(exclude={"writes"})})
-            if view.event_time is None:
-                write_deltalake(
-                    table or self.path(view.table),
-                    rows,
-                    mode="overwrite",
-                    schema_mode="overwrite" if table else None,
-                    configuration=None if table else _CONFIGURATION,
-                    commit_properties=metadata,
+        table = self._table(view.table)
+        _check_types(view, table)
+        metadata = CommitProperties(custom_metadata={_LEDGER: noted.model_dump_json(exclude={"writes"})})
+        if view.event_time is None:
+            write_deltalake(
+                table or self.path(view.table),
+                rows,
+                mode="overwrite",
+                schema_mode="overwrite" if table else None,
+                configuration=None if table else _CONFIGURATION,
+                commit_properties=metadata,
+            )
+        else:
+            if start is None or end is None:
+                raise FeatureStoreError(f"{view.name} has event times: it is written by interval, give start and end.")
+            outside = rows.filter(~pl.col(view.event_time).is_between(start, end, closed="left").fill_null(False))
+            if len(outside):
+                raise FeatureStoreError(
+                    f"{view.name}: {len(outside)} rows lie outside of [{start.isoformat()}, {end.isoformat()})."
                 )
-            else:
-                if start is None or end is None:
-                    raise FeatureStoreError(
-                        f"{view.name} has event times: it is written by interval, give start and end."
-                    )
-                outside = rows.filter(~pl.col(view.event_time).is_between(start, end, closed="left").fill_null(False))
-                if len(outside):
-                    raise FeatureStoreError(
-                        f"{view.name}: {len(outside)} rows lie outside of [{start.isoformat()}, {end.isoformat()})."
-                    )
-                table = table or self._create(view)
-                write_deltalake(
-                    table,
-                    rows.sort(view.event_time, maintain_order=True),
-                    mode="overwrite",
-                    predicate=_between(view.event_time, start, end),
-                    schema_mode="merge",
-                    commit_properties=metadata,
-                )
-            _compact(table or DeltaTable(self.path(view.table)))
+            table = table or self._create(view)
+            write_deltalake(
+                table,
+                rows.sort(view.event_time, maintain_order=True),
+                mode="overwrite",
+                predicate=_between(view.event_time, start, end),
+                schema_mode="merge",
+                commit_properties=metadata,
+            )
+        _compact(table or DeltaTable(self.path(view.table)))
         return entry
 
     def put(self, view: FeatureView, rows: pl.DataFrame, *, known: bool, registry_version: int = 0) -> None:
@@ -292,8 +300,11 @@ def _as_stored(view: FeatureView, rows: pl.DataFrame) -> pl.DataFrame:
     """Rows as the table holds them: under its columns' names, and in the types that Delta has."""
     columns = stored_columns(view)
     return rows.select(
-        pl.col(name).cast(dtype).cast(delta_type(dtype)).alias(columns[name])
-        for name, dtype in stored_schema(view).items()
+        *(
+            pl.col(name).cast(dtype).cast(delta_type(dtype)).alias(columns[name])
+            for name, dtype in stored_schema(view).items()
+        ),
+        *([PUSHED] if PUSHED in rows.columns else []),
     )
 
 

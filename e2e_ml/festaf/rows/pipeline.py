@@ -8,21 +8,23 @@ rows pass from one to the next through `staging`.
 A window at the start of an interval sees the source's rows before it. So when the source corrects rows, later intervals
 change too, as far as the longest window reaches. A view with a `lateness` has them rewritten by its next run (`late`);
 for corrections that come later than that there is `reopen`.
+
+Rows that were pushed stay beside the source's until the source holds them: see `pushed`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 import polars as pl
 
 from e2e_ml.festaf.errors import FeatureStoreError
-from e2e_ml.festaf.rows import engines, late, push, sources, validation
+from e2e_ml.festaf.rows import engines, late, push, pushed, sources, validation
 from e2e_ml.festaf.rows.compute import lookback, stored_schema
 from e2e_ml.festaf.rows.interval import STORE, Interval, offline_store, online_store
 from e2e_ml.festaf.rows.late import Rewrite
-from e2e_ml.festaf.rows.offline import WrittenInterval
+from e2e_ml.festaf.rows.offline import PUSHED, WrittenInterval
 from e2e_ml.festaf.rows.validation import Checked
 
 __all__ = [
@@ -47,7 +49,7 @@ class RefusedError(FeatureStoreError):
 
 
 def extract(interval: Interval) -> pl.DataFrame:
-    """The source's rows of the interval, and those before it that its windows see.
+    """The source's rows of the interval, and those before it that its windows see; the pushed ones beside them.
 
     Raises NoRowsError where the interval has no rows and never had any, FeatureStoreError where the source is wrong.
     The ledger then says that the interval was looked at: a view is not late because nothing happened.
@@ -60,10 +62,11 @@ def extract(interval: Interval) -> pl.DataFrame:
 def transform(interval: Interval, rows: pl.DataFrame) -> pl.DataFrame:
     """The interval's rows as they are stored: keys, times and features."""
     try:
-        computed = engines.compute(engines.engine(interval.engine), interval.view, rows, interval.project)
+        plain = rows.drop(PUSHED, strict=False)
+        computed = engines.compute(engines.engine(interval.engine), interval.view, plain, interval.project)
     except pl.exceptions.PolarsError as error:
         raise FeatureStoreError(f"{interval.view.name}: its features could not be computed: {error}") from error
-    return _inside(interval, computed)
+    return pushed.marked(interval.view, _inside(interval, computed), rows)
 
 
 def validate(interval: Interval, rows: pl.DataFrame) -> Checked:
@@ -71,22 +74,29 @@ def validate(interval: Interval, rows: pl.DataFrame) -> Checked:
     return validation.check(interval.view, rows.lazy())
 
 
-def write_offline(interval: Interval, rows: pl.DataFrame, checked: Checked | None = None) -> WrittenInterval:
-    """Replace the interval's rows, and note it in the ledger, in one commit.
+def write_offline(
+    interval: Interval, rows: pl.DataFrame, checked: Checked | None = None, since: datetime | None = None
+) -> WrittenInterval:
+    """Replace the interval's rows, and note it in the ledger, in one commit. Rows that were pushed into it after the
+    others had been extracted stay; those that are stored beside it and see or are seen by the new ones follow.
 
-    Raises RefusedError where they break a rule that stops the write.
+    since: when extracting began. Raises RefusedError where rows break a rule that stops the write.
     """
     if checked and validation.fatal(interval.view, checked.broken):
         raise RefusedError(interval, checked.broken)
-    return interval.offline.replace(
-        interval.view,
-        rows,
-        interval.start,
-        interval.end,
-        registry_version=interval.registry_version,
-        dag_run_id=interval.dag_run_id,
-        checked=checked,
-    )
+
+    def write(all_rows: pl.DataFrame) -> WrittenInterval:
+        return interval.offline.replace(
+            interval.view,
+            all_rows,
+            interval.start,
+            interval.end,
+            registry_version=interval.registry_version,
+            dag_run_id=interval.dag_run_id,
+            checked=checked,
+        )
+
+    return push.beside(interval, rows, write, since or datetime.now(UTC))
 
 
 def materialize_online(interval: Interval) -> int:
@@ -138,21 +148,26 @@ def load_rows(interval: Interval, given: object) -> WrittenInterval:
 
     It has the source's columns, and all the rows of the interval; those before it that windows see are the stored ones.
     """
+    since = datetime.now(UTC)
     rows = sources.conform(interval.view, given)
     if outside := len(rows) - len(_inside(interval, rows)):
         raise FeatureStoreError(
             f"{interval.view.name}: {outside} of the {len(rows)} rows given lie outside of {interval.words}, the data "
             "interval of this run. Give the rows of the interval, and all of them."
         )
+    rows = pushed.beside(
+        interval.view, rows, pushed.stored(interval.offline, interval.view, interval.start, interval.end)
+    )
     _refuse_nothing(interval, rows)
     if interval.view.event_time is not None:
         before = late.stored_rows(interval, _seen_since(interval), interval.start)
-        rows = pl.concat([before, rows.select(before.columns)])
-    written = _write_all(interval, rows)
+        rows = pl.concat([before, rows], how="diagonal")
+    written = _write_all(interval, rows, since)
     # Intervals that are there already and see these rows follow, oldest first: each reads what the last one wrote.
     later = late.seeing(interval) if interval.view.event_time else []
     for each in later:
-        _write_all(each, late.stored_rows(each, _seen_since(each), each.end))
+        since = datetime.now(UTC)
+        _write_all(each, late.stored_rows(each, _seen_since(each), each.end), since)
     materialize_online(hull([interval, *later]))
     return written
 
@@ -183,6 +198,7 @@ def _rewrite(planned: Sequence[Rewrite]) -> list[WrittenInterval | None]:
     """
     ready: list[tuple[Interval, pl.DataFrame, Checked] | None] = []
     nothing: NoRowsError | None = None
+    since = datetime.now(UTC)
     for interval in (each.interval for each in planned):
         try:
             rows = transform(interval, extract(interval))
@@ -196,16 +212,16 @@ def _rewrite(planned: Sequence[Rewrite]) -> list[WrittenInterval | None]:
         ready.append((interval, rows, checked))
     if nothing is not None and not any(ready):
         raise nothing
-    written = [each and write_offline(*each) for each in ready]
+    written = [each and write_offline(*each, since) for each in ready]
     if any(ready):
         materialize_online(hull([each[0] for each in ready if each]))
     return written
 
 
-def _write_all(interval: Interval, rows: pl.DataFrame) -> WrittenInterval:
+def _write_all(interval: Interval, rows: pl.DataFrame, since: datetime) -> WrittenInterval:
     """The three steps from extracted rows to the offline store."""
     stored = transform(interval, rows)
-    return write_offline(interval, stored, validate(interval, stored))
+    return write_offline(interval, stored, validate(interval, stored), since)
 
 
 def _refuse_nothing(interval: Interval, rows: pl.DataFrame) -> None:

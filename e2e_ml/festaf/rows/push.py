@@ -2,7 +2,7 @@
 
 A row is its keys, its event time and its created time. Pushed again, whatever brought it twice, it takes the place of
 what it was. Features are those that an interval's load would compute: windows see the stored rows and the pushed ones,
-and a row that comes late changes the later rows that see it.
+and a row that comes late changes the later rows that see it. A load of the interval keeps them (`pushed`).
 
 What is accepted is noted first in a file beside the stores. A push that dies after that is finished by the next one,
 and by what brings the online store up to date.
@@ -14,9 +14,9 @@ import logging
 import os
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -24,12 +24,16 @@ import polars as pl
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.expression.steps import WindowStep, steps
 from e2e_ml.festaf.model import FeatureView, Record
-from e2e_ml.festaf.rows import sources, validation
+from e2e_ml.festaf.rows import pushed, sources, validation
 from e2e_ml.festaf.rows.compute import compute, lookback
-from e2e_ml.festaf.rows.interval import STORE, offline_store, online_store
+from e2e_ml.festaf.rows.interval import STORE, Interval, offline_store, online_store
+from e2e_ml.festaf.rows.offline import PUSHED, WrittenInterval
+from e2e_ml.festaf.rows.polars_types import TIMESTAMP
+from e2e_ml.festaf.rows.pushed import identity, source_columns
 from e2e_ml.festaf.rows.validation import Violation
 
 _LOG = logging.getLogger(__name__)
+_GIVEN = "__festaf_given"
 
 
 class WrongRowsError(FeatureStoreError):
@@ -57,13 +61,13 @@ def push(project: Path, view: FeatureView, given: object, *, registry_version: i
     except FeatureStoreError as error:
         raise WrongRowsError(str(error)) from error
     _check_keys(view, rows)
-    rows = rows.unique(_identity(view), keep="last", maintain_order=True)
+    rows = rows.unique(identity(view), keep="last", maintain_order=True)
     if rows.is_empty():
         return Pushed(rows=0, new=0, recomputed=0)
     offline = offline_store(project)
     with offline.turn(view.table):
         recover(project, view, registry_version=registry_version)
-        change = _change(project, view, rows)
+        change = _change(project, view, rows, datetime.now(UTC))
         broken = validation.check(view, change.pushed.lazy()).broken
         if stopping := validation.fatal(view, broken):
             said = ", ".join(f"{v.words} is broken by {v.count} rows" for v in stopping)
@@ -79,7 +83,7 @@ def recover(project: Path, view: FeatureView, *, registry_version: int = 0) -> N
     for note in _Note.found(project, view):
         try:
             rows = sources.conform(view, pl.read_parquet(note.path), "rows that were pushed before")
-            _apply(project, view, _change(project, view, rows), registry_version)
+            _apply(project, view, _change(project, view, rows, datetime.now(UTC)), registry_version)
         except (FeatureStoreError, pl.exceptions.PolarsError) as error:
             # The definition has changed since. The rows stay where a person finds them.
             kept = note.path.rename(note.path.with_suffix(".refused"))
@@ -88,6 +92,56 @@ def recover(project: Path, view: FeatureView, *, registry_version: int = 0) -> N
             )
             continue
         note.remove()
+
+
+def beside(
+    interval: Interval, rows: pl.DataFrame, write: Callable[[pl.DataFrame], WrittenInterval], since: datetime
+) -> WrittenInterval:
+    """Have `write` replace the interval's rows by `rows` and by what was pushed into it meanwhile: it may be the only
+    place that knows. Pushed rows near it, which see the new ones, and what sees rows that were pushed after `since`,
+    when `rows` were extracted, is computed again.
+    """
+    project, view = interval.project, interval.view
+    with interval.offline.turn(view.table):
+        recover(project, view, registry_version=interval.registry_version)
+        reach = lookback(view)
+        start, end = interval.start, interval.end
+        near = pushed.stored(
+            interval.offline,
+            view,
+            start - reach if start and reach is not None else None,
+            end + reach if end and reach is not None else None,
+        )
+        inside = pushed.within(view, near.lazy(), start, end).collect()
+        known = rows
+        rows = pushed.beside(view, rows, inside)
+        again = _to_compute(view, near, known, rows, interval, since)
+        if again.is_empty():
+            return write(rows)
+        note = _Note.write(project, view, again.select(source_columns(view)))
+        written = write(rows)
+        _apply(project, view, _change(project, view, again.select(source_columns(view))), interval.registry_version)
+        note.remove()
+    return written
+
+
+def _to_compute(
+    view: FeatureView, near: pl.DataFrame, known: pl.DataFrame, rows: pl.DataFrame, interval: Interval, since: datetime
+) -> pl.DataFrame:
+    """Of the pushed rows near an interval those whose windows, or whose part in others' windows, `rows` lack."""
+    if near.is_empty() or not any(isinstance(step, WindowStep) for step in steps(view)):
+        return near.clear()
+    same = [*identity(view), PUSHED]
+    meanwhile = near.clear()
+    if PUSHED in rows.columns:
+        meanwhile = near.join(rows, on=same, how="semi", nulls_equal=True)
+        if PUSHED in known.columns:
+            meanwhile = meanwhile.join(known, on=same, how="anti", nulls_equal=True)
+    if view.event_time is None:
+        return meanwhile
+    start, end = interval.span
+    event = pl.col(view.event_time)
+    return pl.concat([near.filter((event >= end) | ((event < start) & (pl.col(PUSHED) >= since))), meanwhile])
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,23 +157,39 @@ class _Change:
     recomputed: int
 
 
-def _change(project: Path, view: FeatureView, rows: pl.DataFrame) -> _Change:
-    identity = _identity(view)
+def _change(project: Path, view: FeatureView, rows: pl.DataFrame, pushed_at: datetime | None = None) -> _Change:
+    """What bringing `rows` in changes. pushed_at: their mark; None for rows that are stored, with theirs, already."""
+    same = identity(view)
     stored = _seen(project, view, rows)
     columns = rows.columns
-    before = stored.select(columns).join(rows, on=identity, how="anti", nulls_equal=True)
+    before = stored.select(columns).join(rows, on=same, how="anti", nulls_equal=True)
     computed = compute(view, pl.concat([before, rows.select(columns)]).lazy(), project).collect()
     if view.event_time is not None:
         computed = computed.filter(pl.col(view.event_time) >= rows[view.event_time].min())
-    differing = _differing(computed, stored, identity)
-    written = computed.filter(differing["differs"]).unique(identity, keep="last", maintain_order=True)
-    pushed = computed.join(rows, on=identity, how="semi", nulls_equal=True)
-    new = len(written.join(rows, on=identity, how="semi", nulls_equal=True))
+    given = rows.select(*same, pl.lit(True).alias(_GIVEN))
+    computed = computed.join(given, on=same, how="left", nulls_equal=True, maintain_order="left")
+    state = _compared(computed.drop(_GIVEN), stored, same)
+    is_given = computed[_GIVEN].fill_null(False)
+    marks = state[PUSHED]
+    if pushed_at is not None:
+        marks = pl.select(pl.when(is_given).then(pl.lit(pushed_at, TIMESTAMP)).otherwise(marks)).to_series()
+    computed = computed.drop(_GIVEN).with_columns(marks.alias(PUSHED))
+    # A row that the source has brought just so is marked too: it stays when the source holds it no more.
+    touched = state["differs"] | (is_given & state[PUSHED].is_null() & (pushed_at is not None))
+    written = computed.filter(touched).unique(same, keep="last", maintain_order=True)
+    asked = computed.filter(is_given)
     keys = [key.name for key in view.entities]
     # Also rows that are stored already are served: the push that wrote them may have died before it served them.
-    touched = computed.join(pl.concat([written, pushed]), on=keys, how="semi", nulls_equal=True)
-    known = bool((differing["differs"] & differing["known"]).any())
-    return _Change(pushed, written, newest(view, touched), known, new, len(written) - new)
+    served = computed.join(pl.concat([written, asked]), on=keys, how="semi", nulls_equal=True).drop(PUSHED)
+    recomputed = computed.filter(state["differs"] & ~is_given).select(pl.struct(same).n_unique()).item()
+    return _Change(
+        pushed=asked.drop(PUSHED),
+        written=written,
+        newest=newest(view, served),
+        known=bool((touched & state["known"]).any()),
+        new=int((state["differs"] & is_given).sum()),
+        recomputed=recomputed,
+    )
 
 
 def _apply(project: Path, view: FeatureView, change: _Change, registry_version: int) -> None:
@@ -130,7 +200,7 @@ def _apply(project: Path, view: FeatureView, change: _Change, registry_version: 
 
 def _seen(project: Path, view: FeatureView, rows: pl.DataFrame) -> pl.DataFrame:
     """The stored rows that the pushed ones see, or that see them."""
-    frame = offline_store(project).scan(view)
+    frame = offline_store(project).scan(view, marked=True)
     windows = [step for step in steps(view) if isinstance(step, WindowStep)]
     if not any(step.window.by for step in windows):
         keys = [key.name for key in view.entities]
@@ -145,15 +215,17 @@ def _seen(project: Path, view: FeatureView, rows: pl.DataFrame) -> pl.DataFrame:
     return frame.collect()
 
 
-def _differing(computed: pl.DataFrame, stored: pl.DataFrame, identity: list[str]) -> pl.DataFrame:
-    """For each computed row whether it is stored (`known`), and whether it is not stored just so (`differs`)."""
-    values = [name for name in computed.columns if name not in identity]
+def _compared(computed: pl.DataFrame, stored: pl.DataFrame, same: list[str]) -> pl.DataFrame:
+    """For each computed row whether it is stored (`known`), whether it is not stored just so (`differs`), and the
+    PUSHED that it is stored with."""
+    values = [name for name in computed.columns if name not in same]
     # A source may hold the same row twice; the last one counts.
-    last = stored.unique(identity, keep="last", maintain_order=True).with_columns(pl.lit(True).alias("__known"))
-    both = computed.join(last, on=identity, how="left", suffix="__stored", nulls_equal=True, maintain_order="left")
+    last = stored.unique(same, keep="last", maintain_order=True).with_columns(pl.lit(True).alias("__known"))
+    both = computed.join(last, on=same, how="left", suffix="__stored", nulls_equal=True, maintain_order="left")
     known = pl.col("__known").fill_null(False)
     changed = pl.any_horizontal(pl.col(name).ne_missing(pl.col(f"{name}__stored")) for name in values)
-    return both.select(known.alias("known"), (~known | (changed if values else pl.lit(False))).alias("differs"))
+    differs = ~known | (changed if values else pl.lit(False))
+    return both.select(known.alias("known"), differs.alias("differs"), PUSHED)
 
 
 def newest(view: FeatureView, rows: pl.DataFrame) -> pl.DataFrame:
@@ -165,10 +237,6 @@ def newest(view: FeatureView, rows: pl.DataFrame) -> pl.DataFrame:
     if order:
         rows = rows.sort(order, maintain_order=True, nulls_last=False)
     return rows.unique(keys, keep="last", maintain_order=True)
-
-
-def _identity(view: FeatureView) -> list[str]:
-    return [*(key.name for key in view.entities), *(name for name in (view.event_time, view.created_time) if name)]
 
 
 def _check_keys(view: FeatureView, rows: pl.DataFrame) -> None:

@@ -9,8 +9,9 @@ import json
 import shutil
 import time
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import polars as pl
@@ -35,14 +36,22 @@ class Staging:
         """Find out anew what the run has to write, and keep that for the steps to come."""
         self._remove_stale()
         self.remove()
+        begun = datetime.now(UTC)
         found = late.plan(self._interval)
-        self._keep_plan(found)
+        self._keep_plan(found, begun)
         return found
+
+    @property
+    def begun(self) -> datetime:
+        """When extracting began; now, for a run that has lost its rows."""
+        kept = self._kept()
+        return datetime.fromisoformat(kept["begun"]) if kept else datetime.now(UTC)
 
     def drop(self, interval: Interval) -> None:
         """Leave an interval out of the plan: it has no rows."""
         if interval.view.event_time is not None:
-            self._keep_plan([each for each in self.planned() if each.interval.span != interval.span])
+            left = [each for each in self.planned() if each.interval.span != interval.span]
+            self._keep_plan(left, self.begun)
 
     def planned(self) -> tuple[Rewrite, ...]:
         """What the run has to write, newest first."""
@@ -73,25 +82,27 @@ class Staging:
     def remove(self) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _keep_plan(self, planned: Sequence[Rewrite]) -> None:
+    def _keep_plan(self, planned: Sequence[Rewrite], begun: datetime) -> None:
         if self._interval.view.event_time is None:
             return
         spans = [[_text(each.interval.start), _text(each.interval.end), each.reason] for each in planned]
         self._folder.mkdir(parents=True, exist_ok=True)
         unfinished = self._folder / f"{_PLAN}.unfinished"
-        unfinished.write_text(json.dumps(spans))
+        unfinished.write_text(json.dumps({"begun": begun.isoformat(), "spans": spans}))
         unfinished.replace(self._folder / _PLAN)
 
     def _kept_plan(self) -> tuple[Rewrite, ...]:
-        path = self._folder / _PLAN
         if self._interval.view.event_time is None:
             return (Rewrite(self._interval),)
-        if not path.exists():
-            return ()
+        kept = self._kept()
         return tuple(
             Rewrite(self._interval.at(datetime.fromisoformat(start), datetime.fromisoformat(end)), reason)
-            for start, end, reason in json.loads(path.read_text())
+            for start, end, reason in (kept["spans"] if kept else ())
         )
+
+    def _kept(self) -> Any:
+        path = self._folder / _PLAN
+        return json.loads(path.read_text()) if path.exists() else None
 
     def _path(self, step: str, interval: Interval) -> Path:
         span = quote(f"{_text(interval.start)}--{_text(interval.end)}", safe="")

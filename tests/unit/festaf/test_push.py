@@ -180,7 +180,7 @@ def test_rules_that_do_not_refuse_are_told(store: FeatureStore) -> None:
     assert winds(store, "temp") == {0.0: (200.0,)}
 
 
-def test_rows_are_pushed_beside_a_source_and_a_load_replaces_them(tmp_path: Path) -> None:
+def test_rows_are_pushed_beside_a_source_and_the_sources_own_replaces_them(tmp_path: Path) -> None:
     store = project(tmp_path)
     store.load("weather", hour(0), hour(24))
     store.push("weather", [row(24, 100.0), row(3.5, 7.0)])
