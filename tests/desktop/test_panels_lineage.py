@@ -128,6 +128,18 @@ def test_a_fold_keeps_the_lines_of_what_it_holds() -> None:
     assert (fold, refs.feature_service("p", "all")) in ends
 
 
+def test_a_fold_keeps_its_line_though_one_that_it_holds_leads_there_another_way() -> None:
+    graph, service = wide(20), refs.feature_service("p", "all")
+    made_of_one = refs.feature("p", "gate", "cold")
+    edges = [edge for node in graph.nodes() for edge in graph.downstream(node.ref)]
+    edges.append(Edge(refs.feature("p", "wide", "f000"), made_of_one, Relation.FEEDS, Evidence.DECLARED))
+    edges.append(Edge(made_of_one, service, Relation.FEEDS, Evidence.DECLARED))
+    shown = neighbourhood(Graph([*graph.nodes(), Node(made_of_one)], edges), service, Detail(up=1))
+    assert made_of_one in shown.keys
+    fold = next(key for key in shown.keys if isinstance(key, Fold))
+    assert (fold, service) in {(tie.upstream, tie.downstream) for tie in shown.ties}
+
+
 def test_a_cycle_is_drawn_and_not_followed_for_ever() -> None:
     a, b, c = (refs.feature_view("p", name) for name in "abc")
     ties = [(a, b), (b, c), (c, a), (b, a)]
