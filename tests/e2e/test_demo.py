@@ -153,6 +153,17 @@ def test_the_five_answers_are_those_of_the_feature_store(graph: Graph, services:
     assert all(column in said for column in told["inputs"])
 
 
+def test_what_is_on_demand_stands_between_what_it_reads_and_the_models(graph: Graph) -> None:
+    cold = refs.feature("flights", "at_the_gate", "cold_start")
+    behind = graph.walk(cold, down=False)
+    assert refs.feature("flights", "hourly_weather", "is_freezing") in behind
+    assert refs.source("flights", "weather") in behind
+    assert refs.feature_service("flights", "flight_delay") in graph.walk(cold, down=True)
+    assert {a for use in questions.uses(graph, cold) for a in use.aliases} == {"champion", "challenger"}
+    assert questions.pipeline(graph, cold) == refs.dag("local", "festaf.flights.hourly_weather")
+    assert questions.freshness_of(graph, cold, datetime.now(UTC)) is None
+
+
 def _versions(demo: Path) -> list[tuple[str, str]]:
     found = Services(demo).mlflow("model-versions/search", filter="name = 'flight-delay'")["model_versions"]
     return sorted((v["version"], v["run_id"]) for v in found)
