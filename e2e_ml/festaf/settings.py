@@ -29,6 +29,7 @@ from e2e_ml.festaf.naming import project_name
 from e2e_ml.workspace import CredentialError, Problem, parse_credential
 
 FILE_NAME = "festaf.yaml"
+TOKEN_VARIABLE = "FESTAF_TOKEN"  # noqa: S105 - the name of the variable with what a server's writes need
 _SQL = ("postgresql", "sqlite")
 _REDIS = ("redis", "rediss", "unix")
 _HTTP = ("http", "https")

@@ -343,9 +343,9 @@ class FeatureStore:
 
         They hold the source's columns; features are computed, windows over the stored rows too. A row is its keys and
         times: pushed again, it takes the place of what it was, so that a push may be repeated. A load from the view's
-        source keeps it until the source holds a row of the same keys and event time, created no earlier. Raises FeatureStoreError, and has written
-        nothing, for a value that does not fit and a broken rule that refuses rows: a missing `required` value does;
-        other broken rules are told in the answer.
+        source keeps it until the source holds a row of the same keys and event time, created no earlier. Raises
+        FeatureStoreError, and has written nothing, for a value that does not fit and a broken rule that refuses rows: a
+        missing `required` value does; other broken rules are told in the answer.
         """
         registry = self.registry
         return push.push(self.path, ask.view_named(registry, view), rows, registry_version=registry.version)

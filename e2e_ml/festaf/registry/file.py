@@ -163,8 +163,8 @@ def _field(location: tuple[int | str, ...]) -> str:
 def apply(project: Path | str, plan: Plan, *, by: str | None = None, commit: str | None = None) -> model.Registry:
     """Make a plan so, and note who did it, when and from which commit. Gives the registry as it then is.
 
-    `by` is this process's user and `commit` the folder's git commit unless said. A plan without changes writes
-    nothing. Raises RegistryChangedError when the registry is not the one that was planned from, and RegistryError.
+    `by` is this process's user and `commit` the folder's git commit unless said ("": none). A plan without changes
+    writes nothing. Raises RegistryChangedError when the registry is not the one that was planned from, RegistryError.
     """
     path = path_of(project)
     with _writing(path):
@@ -237,8 +237,8 @@ def _write_version(
     applied = model.Applied(
         version=registry.version,
         at=at,
-        by=by or _user(),
-        commit=commit or _commit(path.parent),
+        by=by or user(),
+        commit=(commit_of(path.parent) if commit is None else commit) or None,
         changes=tuple(changes),
         writer=history.WRITER,
         sha256=history.digest(text),
@@ -298,14 +298,15 @@ def _write(path: Path, text: bytes) -> None:
         os.close(folder)
 
 
-def _user() -> str:
+def user() -> str:
+    """Who runs this process."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name
         return f"uid {os.getuid()}"
 
 
-def _commit(folder: Path) -> str | None:
+def commit_of(folder: Path) -> str | None:
     """The git commit that the folder stands on, None outside of a repository."""
     try:
         answer = subprocess.run(

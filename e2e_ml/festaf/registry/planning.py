@@ -8,7 +8,8 @@ from typing import Any
 
 from e2e_ml.festaf import model
 from e2e_ml.festaf.definition.classes import Definitions
-from e2e_ml.festaf.definition.compiling import compile_definitions
+from e2e_ml.festaf.definition.compiling import Compiled, compile_definitions
+from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.naming import dag_id
 from e2e_ml.festaf.registry import renaming
 from e2e_ml.festaf.registry.carrying import carried_over, comparable
@@ -59,8 +60,25 @@ def plan(registry: model.Registry, definitions: Definitions, now: datetime | Non
 
     Raises DefinitionError where the definitions do not fit together.
     """
-    at = (now or datetime.now(UTC)).astimezone(UTC)
-    compiled = compile_definitions(definitions)
+    return of_records(registry, compile_definitions(definitions), (now or datetime.now(UTC)).astimezone(UTC))
+
+
+def again(registry: model.Registry, sent: Plan) -> Plan:
+    """A plan that somebody else made of this registry, made here of the records in it: what they say of changes is not
+    taken for granted. Where another version has been applied since, it is left as it is, for `apply` to refuse."""
+    if (registry.version, registry.project) != (sent.base_version, sent.project):
+        return sent
+    records = (*sent.views, *sent.on_demand, *sent.services)
+    features = [f for view in (*sent.views, *sent.on_demand) for f in view.features]
+    tables = [view.table for view in sent.views]
+    for name in (*(each.name for each in (*records, *features)), *(f.column for f in features), *tables):
+        if not name.isidentifier():  # views and columns of tables are called so: it is a part of paths
+            raise FeatureStoreError(f"The plan names something {name!r}, and names are such as hourly_weather.")
+    return of_records(registry, Compiled(sent.views, sent.on_demand, sent.services), sent.at)
+
+
+def of_records(registry: model.Registry, compiled: Compiled, at: datetime) -> Plan:
+    """The plan of definitions as records."""
     renames = renaming.find(registry, compiled)
     before = renaming.renamed(registry, renames)
     after = carried_over(before, compiled, at)

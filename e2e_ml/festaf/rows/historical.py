@@ -18,6 +18,24 @@ from e2e_ml.festaf.rows.offline import OfflineStore
 
 Names = Literal["full", "short"]
 
+# What is asked of a server in one question, entities as a Parquet file.
+PARQUET = "application/vnd.apache.parquet"
+_MOST_ROWS = 5_000_000
+_MOST_BYTES = 256 << 20
+
+
+class TooManyRowsError(FeatureStoreError):
+    """More entities than a server takes at once."""
+
+
+def check_size(rows: int, size: int) -> None:
+    """Raise TooManyRowsError for more entities, or a longer file of them in bytes, than a server takes at once."""
+    if rows > _MOST_ROWS or size > _MOST_BYTES:
+        raise TooManyRowsError(
+            f"A server takes up to {_MOST_ROWS:,} entities in {_MOST_BYTES >> 20} MiB at once. Ask for fewer rows at a "
+            "time, or open the project's folder where its tables are: FeatureStore.open(folder)."
+        )
+
 
 def join(
     entities: Any,

@@ -5,6 +5,7 @@ Their contract goes with them into a file, into an MLflow run and into a model.
 
 from __future__ import annotations
 
+import io
 import os
 import tempfile
 from collections.abc import Sequence
@@ -142,26 +143,33 @@ class HistoricalFeatures:
 
         A reader finds the old file or the new one. Gives the path.
         """
-        rows, place = self.to_polars(), Path(path)
+        content, place = self.parquet(), Path(path)
         place.parent.mkdir(parents=True, exist_ok=True)
         handle, fresh = tempfile.mkstemp(prefix=f".{place.name}.", dir=place.parent)
-        os.close(handle)
         try:
-            rows.write_parquet(fresh, metadata={_METADATA: self.contract.model_dump_json()})
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
             Path(fresh).chmod(0o644)
             Path(fresh).replace(place)
         finally:
             Path(fresh).unlink(missing_ok=True)
         return place
 
+    def parquet(self) -> bytes:
+        """Compute it into what `write_parquet` writes."""
+        file = io.BytesIO()
+        self.to_polars().write_parquet(file, metadata={_METADATA: self.contract.model_dump_json()})
+        return file.getvalue()
+
     @classmethod
-    def read_parquet(cls, path: str | Path) -> Self:
-        """What `write_parquet` wrote, lazily. Raises FeatureStoreError for a file that is not of it."""
+    def read_parquet(cls, path: str | Path | bytes) -> Self:
+        """What `write_parquet` wrote, lazily, or `parquet` gave. Raises FeatureStoreError for what is not of it."""
         try:
             contract = Contract.model_validate_json(pl.read_parquet_metadata(path)[_METADATA])
         except (KeyError, ValidationError, OSError, pl.exceptions.PolarsError) as error:
+            name = "What was given" if isinstance(path, bytes) else path
             raise FeatureStoreError(
-                f"{path} is no training set that write_parquet wrote. Ask the store for it anew: store.historical(...)."
+                f"{name} is no training set that write_parquet wrote. Ask the store for it anew: store.historical(...)."
             ) from error
         return cls(pl.scan_parquet(path), contract)
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fastapi import APIRouter, Header, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from e2e_ml import __version__
+from e2e_ml.festaf import registry as registries
 from e2e_ml.festaf.errors import FeatureStoreError
-from e2e_ml.festaf.model import Explanation, FeatureService, FeatureView, OnDemandView, Registry, ViewStats
+from e2e_ml.festaf.model import Change, Explanation, FeatureService, FeatureView, OnDemandView, Registry, ViewStats
+from e2e_ml.festaf.registry import RegistryChangedError, planning
+from e2e_ml.festaf.registry.planning import Plan
 from e2e_ml.festaf.rows.offline import WrittenInterval
 from e2e_ml.festaf.rows.profile import FeatureProfile
 from e2e_ml.festaf.rows.validation import Violation
 from e2e_ml.festaf.server import facts
 from e2e_ml.festaf.server.live import live_of
 from e2e_ml.festaf.server.rendering import NotHereError, view_or_404
-from e2e_ml.festaf.server.security import check_token
+from e2e_ml.festaf.server.security import RefusedError, check_token
 from e2e_ml.festaf.server.tags import AllStats, known, stats_text, tag_of
 
 router = APIRouter()
@@ -64,6 +67,23 @@ class Materialized(Answer):
     entities: int  # now served from that interval
 
 
+class Apply(BaseModel):
+    """`plan`: as `FeatureStore.plan` makes it of GET /api/v1/registry; its records of views and services are what is
+    applied, all of them. `by` and `commit`: who, and from which git commit, for the history."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    plan: Plan
+    by: str | None = Field(None, max_length=200)
+    commit: str | None = Field(None, max_length=64)
+
+
+class AppliedVersion(Answer):
+    project: str
+    version: int  # of the registry by now; a plan without changes makes no new one
+    changes: Sequence[Change]
+
+
 @router.get("/health", tags=["service"])
 def health(request: Request) -> Health:
     """Whether the server is up, and what it serves."""
@@ -77,6 +97,20 @@ def registry(request: Request, if_none_match: str | None = Header(None)) -> Resp
     text = live_of(request).registry.whole().model_dump_json()
     tag = tag_of(text)
     return Response(status_code=304, headers=_headers(tag)) if known(tag, if_none_match) else _json(text, tag)
+
+
+@router.post("/api/v1/apply", tags=["definitions"])
+def apply(request: Request, wanted: Apply, authorization: str | None = Header(None)) -> AppliedVersion:
+    """Make a plan so. Needs the token. Answers 409 where another version has been applied since it was planned."""
+    check_token(authorization, request.app.state.token)
+    store = live_of(request).store
+    before = store.registry
+    try:
+        plan = planning.again(before, wanted.plan)
+        after = registries.apply(store.path, plan, by=wanted.by, commit=wanted.commit or "")
+    except RegistryChangedError as error:
+        raise RefusedError(409, str(error)) from error
+    return AppliedVersion(project=after.project, version=after.version, changes=plan.changes)
 
 
 @router.get("/api/v1/views", tags=["definitions"])

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 
 from e2e_ml import __version__, resources
 from e2e_ml.festaf.errors import FeatureStoreError
-from e2e_ml.festaf.server import api, pages, rows, wishing
+from e2e_ml.festaf.server import api, pages, rows, training_sets, wishing
 from e2e_ml.festaf.server.live import Live, live_of
 from e2e_ml.festaf.server.rendering import NotHereError, missing, render
 from e2e_ml.festaf.server.security import Guard, RefusedError, host_allowed
@@ -55,6 +55,7 @@ def create_app(
     )
     app.include_router(api.router)
     app.include_router(rows.router)
+    app.include_router(training_sets.router)
     app.include_router(wishing.api)
     app.include_router(wishing.pages)
     app.include_router(pages.router)

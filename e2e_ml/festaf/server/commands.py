@@ -32,7 +32,7 @@ def serve(project: Path, port: int, host: str, allow_host: tuple[str, ...], airf
         import uvicorn
 
         from e2e_ml.festaf.server.app import create_app
-        from e2e_ml.festaf.server.security import TOKEN_VARIABLE
+        from e2e_ml.festaf.settings import TOKEN_VARIABLE
     except ModuleNotFoundError as error:
         raise click.ClickException(f"The server needs {error.name}: install e2e-ml[server].") from error
     # Taken out of the environment, so that nothing that is started from here inherits it.

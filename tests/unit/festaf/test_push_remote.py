@@ -51,8 +51,11 @@ def test_errors_are_the_servers_sentences(stores: tuple[FeatureStore, RemoteStor
     _, there = stores
     with pytest.raises(FeatureStoreError, match="required is broken"):
         there.push("weather", {"origin": "JFK", "observed_at": hour(24), "temp": 1.0, "wind": None})
-    with pytest.raises(FeatureStoreError, match=r"does not do that. Open the project's folder"):
-        there.historical("delay", None)
+    for refused in (there.load, there.learn, there.offline, there.trend, there.correlation, there.consumer):
+        with pytest.raises(FeatureStoreError, match=r"Do it where its folder is: FeatureStore.open\(folder\)"):
+            refused("weather")
+    with pytest.raises(FeatureStoreError, match="POST /api/v1/wishes"):
+        _ = there.wishes
     with pytest.raises(FeatureStoreError, match="An address carries no secret"):
         FeatureStore.open("http://user:hush@127.0.0.1:1")
     with pytest.raises(FeatureStoreError, match="does not answer"):
