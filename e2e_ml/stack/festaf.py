@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from e2e_ml.festaf.settings import TOKEN_VARIABLE
 from e2e_ml.stack.component import Command
 from e2e_ml.stack.recipe import Layout, Probe, StackError, local_client, python
 from e2e_ml.stack.service import Login
@@ -41,7 +42,7 @@ class FestafRecipe:
         # The command through its module, for a script need not be on PATH.
         command = python("-c", "from e2e_ml.cli import main; main(prog_name='e2e-ml')", "festaf", "serve", *options)
         environment = self._layout.environment(
-            {"FESTAF_TOKEN": self._token, "E2E_ML_WORKSPACE": str(self._layout.workspace.root)}
+            {TOKEN_VARIABLE: self._token, "E2E_ML_WORKSPACE": str(self._layout.workspace.root)}
         )
         return (Command("festaf", command, environment, self._home, grace=4.0),)
 
