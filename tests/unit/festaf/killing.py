@@ -10,7 +10,8 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -34,6 +35,12 @@ _MATERIALIZE = """
 print("ready", flush=True)
 while True:
     store.materialize("many")
+"""
+_LOAD = """
+print("ready", flush=True)
+for n in range(10_000):
+    store.load("many", hour(0), hour(24))
+    print(n, flush=True)
 """
 _PUSH = """
 print("ready", flush=True)
@@ -80,13 +87,18 @@ def served(store: FeatureStore, ids: list[int]) -> list[tuple[int | None, int | 
     return [(row["x"], row["twice"]) for row in found]
 
 
-def killed(folder: Path, script: str, *more: str, seconds: float, lines: int = 0) -> list[str]:
-    """Run a script of this file and kill it so many seconds after it has said so many lines; gives all of them."""
+def killed(
+    folder: Path, script: str, *more: str, seconds: float, lines: int = 0, meanwhile: Callable[[], None] | None = None
+) -> list[str]:
+    """Run a script of this file and kill it so many seconds after it has said so many lines, and `meanwhile` is done;
+    gives all of them."""
     command = [sys.executable, "-c", textwrap.dedent(_START + script), str(folder), *more]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         said = [process.stdout.readline() for _ in range(lines)]
+        if meanwhile is not None:
+            meanwhile()
         time.sleep(seconds)
         os.killpg(process.pid, signal.SIGKILL)
         return [line.strip() for line in (*said, *process.stdout)]
@@ -130,3 +142,22 @@ def push_is_once(folder: Path, attempts: int) -> None:
     assert len(rows) == 2 * (begun + 1) + 1
     assert served(store, [1, 2, 3]) == [(begun, 2 * begun)] * 3
     assert not list((folder / "store" / "pushes").rglob("*.*"))
+
+
+def loads_lose_no_push(folder: Path, attempts: int) -> None:
+    """Rows are pushed while another process loads their interval over and over, and is killed."""
+    store = project(folder, "parquet")
+    generation(store, 0)
+    pushes = range(5)
+
+    def push(attempt: int) -> None:
+        for n in pushes:
+            store.push("many", {"id": ENTITIES + n, "observed_at": hour(attempt), "x": n, "twice": 2 * n})
+
+    for attempt, moment in enumerate(moments(attempts), 2):
+        killed(folder, _LOAD, seconds=moment, lines=1, meanwhile=partial(push, attempt))
+        rows = store.offline("many").collect()
+        assert len(rows) == len(rows.unique(["id", "observed_at"])) == ENTITIES + len(pushes) * (attempt - 1)
+        assert set(rows.filter(pl.col("id") < ENTITIES)["x"]) == {0}
+        assert served(store, [ENTITIES + n for n in pushes]) == [(n, 2 * n) for n in pushes]
+    assert store.load("many", hour(0), hour(24)).rows == ENTITIES + len(pushes) * attempts
