@@ -137,7 +137,7 @@ def _to_compute(
         meanwhile = near.join(rows, on=same, how="semi", nulls_equal=True)
         if PUSHED in known.columns:
             meanwhile = meanwhile.join(known, on=same, how="anti", nulls_equal=True)
-    if view.event_time is None:
+    if view.event_time is None or view.source.format == "push":  # what is loaded there is what was stored
         return meanwhile
     start, end = interval.span
     event = pl.col(view.event_time)
