@@ -14,10 +14,8 @@ values.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import json
 import os
-import re
 import tempfile
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,90 +23,20 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 from urllib.parse import urlsplit
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, field_validator
-from yaml.parser import ParserError
-from yaml.scanner import ScannerError
+from pydantic import BaseModel, Discriminator, Field, Tag, field_validator
+
+from e2e_ml.credentials import parse_credential
+from e2e_ml.settings_file import FieldPlace, Problem, SettingsFileError, Strict, parse
 
 FILE_NAME = "workbench.yaml"
 STATE_NAME = ".e2e-ml"
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One thing that is wrong in a `workbench.yaml`."""
-
-    file: Path
-    sentence: str
-    line: int | None = None  # counted from 1
-    field: str | None = None  # "services.mlflow.url"
-
-    def __str__(self) -> str:
-        line = f", line {self.line}" if self.line else ""
-        return f"{self.file}{line}: {f'{self.field}: ' if self.field else ''}{self.sentence}"
-
-
-class WorkspaceError(Exception):
+class WorkspaceError(SettingsFileError):
     """A workspace that cannot be opened. The message holds a line a problem, each with its file, line and field."""
 
-    def __init__(self, *problems: Problem) -> None:
-        super().__init__("\n".join(map(str, problems)))
-        self.problems = problems
 
-
-class CredentialError(Exception):
-    """A credential reference that leads nowhere; the message says which and what to do, and holds no secret."""
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """Where a secret is kept: an environment variable or a file. The secret is `user:password` or a bearer token."""
-
-    kind: Literal["env", "file"]
-    place: str
-
-    def __str__(self) -> str:
-        return f"{self.kind}:{self.place}"
-
-    def resolve(self, root: Path) -> str:
-        """The secret itself. Raises CredentialError. A relative file is looked up below the workspace's root."""
-        if self.kind == "env":
-            if not (value := os.environ.get(self.place, "").strip()):
-                raise CredentialError(f"The environment variable {self.place} is not set. Set it and start again.")
-            return value
-        path = root / Path(self.place).expanduser()
-        try:
-            value = path.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not text"
-            raise CredentialError(
-                f"The credential file {path} cannot be read: {reason}. Write the secret into it."
-            ) from None
-        if not value:
-            raise CredentialError(f"The credential file {path} is empty. Write the secret into it.")
-        return value
-
-
-def parse_credential(reference: str) -> Credential:
-    """Read a reference. Raises ValueError, with a sentence that never repeats what may be a secret."""
-    kind, colon, place = reference.partition(":")
-    if kind == "env" and re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", place):
-        return Credential("env", place)
-    if kind == "file" and place.strip():
-        return Credential("file", place)
-    if kind == "keyring" and colon:
-        raise ValueError("keyring references are not supported yet; use env:NAME or file:PATH")
-    raise ValueError(
-        "a credential is a reference, env:NAME or file:PATH, never the secret itself; "
-        "move the secret to an environment variable or to a file that only you can read"
-    )
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Managed(_Strict):
+class Managed(Strict):
     """A service that the workbench starts and stops itself."""
 
     managed: Literal[True] = True
@@ -123,7 +51,7 @@ class ManagedFestaf(Managed):
     project: str = "."
 
 
-class Attached(_Strict):
+class Attached(Strict):
     """A service that runs elsewhere."""
 
     managed: Literal[False] = False
@@ -184,13 +112,13 @@ _Festaf = Annotated[
 ]
 
 
-class Services(_Strict):
+class Services(Strict):
     airflow: _Airflow = ManagedAirflow()
     mlflow: _Mlflow = Managed()
     festaf: _Festaf = ManagedFestaf()
 
 
-class _Document(_Strict):
+class _Document(Strict):
     version: Literal[1]
     name: str = Field(min_length=1, max_length=80)
     services: Services = Services()
@@ -317,96 +245,36 @@ def _write_new(file: Path, text: str) -> None:
 
 # -- reading, with the line of every field ---------------------------------------------------------------------------
 
-_Place = tuple[str | int, ...]
-
 
 def _read(file: Path, text: str) -> _Document:
     try:
-        node = cast("yaml.Node | None", yaml.compose(text, Loader=yaml.SafeLoader))  # pyright: ignore[reportUnknownMemberType]
-        lines = _lines(file, node)
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        reason = getattr(error, "problem", None) or "it cannot be read"
-        sentence = f"This is not YAML: {reason}."
-        if isinstance(error, ScannerError | ParserError):
-            sentence += " Look here and at the lines above for what is not closed or not indented."
-        raise WorkspaceError(Problem(file, sentence, mark.line + 1 if mark else None)) from None
-    if not isinstance(data, dict):
-        raise WorkspaceError(Problem(file, "A workspace is a mapping that begins with `version: 1`.", 1))
-    try:
-        return _Document.model_validate(data)
-    except ValidationError as error:
-        raise WorkspaceError(*(_problem(file, lines, e) for e in error.errors())) from None
+        return parse(
+            file, text, _Document, called="A workspace is", known=_known_keys, place=_place, sentence=_sentence
+        )
+    except SettingsFileError as error:
+        raise WorkspaceError(*error.problems) from None
 
 
-def _lines(file: Path, node: yaml.Node | None, place: _Place = ()) -> dict[_Place, int]:
-    """The line of each field, counted from 1. A key that stands twice is refused: YAML would drop one silently."""
-    lines: dict[_Place, int] = {}
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            at = (*place, str(key.value))
-            if at in lines:
-                raise WorkspaceError(
-                    Problem(file, "This key stands twice; keep one.", key.start_mark.line + 1, _dotted(at))
-                )
-            lines[at] = key.start_mark.line + 1
-            lines |= _lines(file, value, at)
-    return lines
+def _place(loc: FieldPlace) -> FieldPlace:
+    """After services.NAME, pydantic names the branch it took: not a part of the file."""
+    return loc[:2] + loc[3:] if loc[:1] == ("services",) and loc[2:3] in (("managed",), ("attached",)) else loc
 
 
-def _problem(file: Path, lines: Mapping[_Place, int], error: Any) -> Problem:
-    loc: _Place = error["loc"]
-    # After services.NAME, pydantic names the branch it took: not a part of the file.
-    place = loc[:2] + loc[3:] if loc[:1] == ("services",) and loc[2:3] in (("managed",), ("attached",)) else loc
-    line = next((lines[place[:n]] for n in range(len(place), 0, -1) if place[:n] in lines), None)
-    return Problem(file, _sentence(place, error), line, _dotted(place))
-
-
-def _sentence(place: _Place, error: Any) -> str:
-    context = error.get("ctx", {})
-    match error["type"]:
-        case "missing":
-            return "This is required. Write it."
-        case "extra_forbidden":
-            return _unknown(place, error["loc"])
-        case "literal_error" if place == ("version",):
-            return "This program reads version 1; write `version: 1`."
+def _sentence(place: FieldPlace, kind: str) -> str | None:
+    match kind:
         case "literal_error" if place[-1:] == ("managed",):
             return "Write `managed: true`, or give the url of a service that runs elsewhere (not both)."
-        case "value_error":
-            sentence = str(context.get("error", "it is not valid"))
-            return sentence[0].upper() + sentence[1:] + "."
         case "greater_than_equal" | "less_than_equal":
             return "A port is a number from 1024 to 65535."
-        case "string_type":
-            return "This must be a text."
-        case "int_type":
-            return "This must be a whole number."
         case "model_type" | "model_attributes_type" | "dict_type":
             return "This must be a mapping, such as `{managed: true}`."
         case _:
-            return error["msg"] + "."
+            return None
 
 
-_SECRETS = {"password", "passwd", "token", "secret", "api_key", "apikey", "key", "username", "user", "auth"}
-
-
-def _unknown(place: _Place, loc: Sequence[Hashable]) -> str:
-    key = str(place[-1])
-    if key.lower() in _SECRETS:
-        return "A secret has no place in this file. Use `credential: env:NAME` or file:PATH, and change the secret."
-    known = _known_keys(place[:-1], "attached" in loc[:-1])
-    if not known:
-        return "This is not known here. Take it out."
-    close = difflib.get_close_matches(key, known, 1, 0.6)
-    if close:
-        return f"This is not known here. Did you mean {close[0]!r}?"
-    return f"This is not known here. Known are: {', '.join(known)}."
-
-
-def _known_keys(place: _Place, attached: bool) -> list[str]:
-    models: dict[_Place, type[BaseModel]] = {
+def _known_keys(place: FieldPlace, loc: Sequence[Hashable]) -> list[str]:
+    attached = "attached" in loc[:-1]
+    models: dict[FieldPlace, type[BaseModel]] = {
         (): _Document,
         ("services",): Services,
         ("services", "airflow"): AttachedAirflow if attached else ManagedAirflow,
@@ -415,7 +283,3 @@ def _known_keys(place: _Place, attached: bool) -> list[str]:
     }
     model = models.get(place)
     return list(model.model_fields) if model else []
-
-
-def _dotted(place: _Place) -> str:
-    return ".".join(map(str, place))

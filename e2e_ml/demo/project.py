@@ -12,7 +12,8 @@ from e2e_ml.demo.files import replacing
 from e2e_ml.festaf import FeatureStore
 from e2e_ml.festaf import registry as registries
 from e2e_ml.festaf.definition.loading import load_definitions
-from e2e_ml.workspace import FILE_NAME, Problem, Workspace, WorkspaceError
+from e2e_ml.settings_file import Problem
+from e2e_ml.workspace import FILE_NAME, Workspace, WorkspaceError
 
 PROJECT = "flights"
 FILES = ("features.py", "dags/festaf_views.py", "dags/flights_ingest.py", "dags/flights_train.py")

@@ -11,7 +11,8 @@ from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLa
 
 from e2e_ml.desktop.theme import GRID
 from e2e_ml.festaf import DefinitionError, FeatureStoreError
-from e2e_ml.workspace import Problem, Workspace, WorkspaceError
+from e2e_ml.settings_file import Problem
+from e2e_ml.workspace import Workspace, WorkspaceError
 
 Refusal = WorkspaceError | FeatureStoreError
 WIDTH = 600  # px

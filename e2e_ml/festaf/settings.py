@@ -12,29 +12,26 @@ values: the file belongs into version control.
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 from urllib.parse import parse_qsl, urlsplit
 
 import orjson
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, field_validator
 
+from e2e_ml.credentials import CredentialError, parse_credential
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.naming import project_name
-from e2e_ml.workspace import CredentialError, Problem, parse_credential
+from e2e_ml.settings_file import SECRET_KEYS, FieldPlace, Problem, SettingsFileError, Strict, parse
 
 FILE_NAME = "festaf.yaml"
 TOKEN_VARIABLE = "FESTAF_TOKEN"  # noqa: S105 - the name of the variable with what a server's writes need
 _SQL = ("postgresql", "sqlite")
 _REDIS = ("redis", "rediss", "unix")
 _HTTP = ("http", "https")
-_SECRETS = {"password", "passwd", "token", "secret", "key", "api_key", "apikey", "user", "username"}
-_Place = tuple[str | int, ...]
 
 
 class SettingsError(FeatureStoreError):
@@ -45,11 +42,7 @@ class SettingsError(FeatureStoreError):
         self.problems = problems
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Connection(_Strict):
+class Connection(Strict):
     """Something that answers at an address: `url` without a password, and a reference to the credential."""
 
     url: str
@@ -63,7 +56,9 @@ class Connection(_Strict):
             _ = parts.port
         except ValueError:
             raise ValueError("this is no URL; write it like postgresql://reader@db.example.com/flights") from None
-        if parts.password is not None or any(name.lower() in _SECRETS - {"user"} for name, _ in parse_qsl(parts.query)):
+        if parts.password is not None or any(
+            name.lower() in SECRET_KEYS - {"user"} for name, _ in parse_qsl(parts.query)
+        ):
             raise ValueError("a URL must not carry a password; leave it out and use credential: env:NAME")
         if parts.scheme not in (*_SQL, *_REDIS, *_HTTP):
             raise ValueError("a connection is of postgresql://, sqlite:///, redis:// or https://")
@@ -90,7 +85,7 @@ class Connection(_Strict):
             raise FeatureStoreError(str(error)) from None
 
 
-class Settings(_Strict):
+class Settings(Strict):
     """What a festaf.yaml says. `online`: None for the SQLite file of the project."""
 
     version: Literal[1] = 1
@@ -162,70 +157,24 @@ def _project_of(path: Path, _version: object) -> str:
 def _read(path: Path, _version: object) -> Settings:
     try:
         text = path.read_text(encoding="utf-8")
-        node = cast("yaml.Node | None", yaml.compose(text, Loader=yaml.SafeLoader))  # pyright: ignore[reportUnknownMemberType]
-        lines = _lines(path, node)
-        data: Any = yaml.safe_load(text) or {}
     except (OSError, UnicodeDecodeError):
         raise SettingsError(Problem(path, "The file cannot be read. Put a readable file there.")) from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        reason = getattr(error, "problem", None) or "it cannot be read"
-        raise SettingsError(Problem(path, f"This is not YAML: {reason}.", mark.line + 1 if mark else None)) from None
-    if not isinstance(data, dict):
-        raise SettingsError(Problem(path, "Settings are a mapping that begins with `version: 1`.", 1))
     try:
-        return Settings.model_validate(data)
-    except ValidationError as error:
-        raise SettingsError(*(_problem(path, lines, e) for e in error.errors())) from None
+        return parse(
+            path, text, Settings, called="Settings are", may_be_empty=True, known=_known_keys, sentence=_sentence
+        )
+    except SettingsFileError as error:
+        raise SettingsError(*error.problems) from None
 
 
-def _lines(path: Path, node: yaml.Node | None, place: _Place = ()) -> dict[_Place, int]:
-    """The line of each field, counted from 1. A key that stands twice is refused: YAML would drop one silently."""
-    lines: dict[_Place, int] = {}
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            at = (*place, str(key.value))
-            if at in lines:
-                raise SettingsError(
-                    Problem(path, "This key stands twice; keep one.", key.start_mark.line + 1, ".".join(map(str, at)))
-                )
-            lines[at] = key.start_mark.line + 1
-            lines |= _lines(path, value, at)
-    return lines
+def _known_keys(place: FieldPlace, _loc: Sequence[Hashable]) -> list[str]:
+    return list(Connection.model_fields if place else Settings.model_fields)
 
 
-def _problem(path: Path, lines: Mapping[_Place, int], error: Any) -> Problem:
-    place: _Place = error["loc"]
-    line = next((lines[place[:n]] for n in range(len(place), 0, -1) if place[:n] in lines), None)
-    return Problem(path, _sentence(place, error), line, ".".join(map(str, place)))
-
-
-def _sentence(place: _Place, error: Any) -> str:
-    match error["type"]:
-        case "missing":
-            return "This is required. Write it."
-        case "extra_forbidden":
-            return _unknown(place)
-        case "literal_error":
-            return "This program reads version 1; write `version: 1`."
-        case "value_error":
-            sentence = str(error["ctx"]["error"])
-            return f"{sentence[0].upper()}{sentence[1:]}."
-        case "string_type":
-            return "This must be a text."
-        case "model_type" | "dict_type":
-            return "This must be a mapping, such as `{url: ..., credential: env:NAME}`."
-        case _:
-            return f"{error['msg']}."
-
-
-def _unknown(place: _Place) -> str:
-    key = str(place[-1])
-    if key.lower() in _SECRETS:
-        return "A secret has no place in this file. Use `credential: env:NAME` or file:PATH, and change the secret."
-    known = list(Settings.model_fields if len(place) == 1 else Connection.model_fields)
-    close = difflib.get_close_matches(key, known, 1, 0.6)
-    return "This is not known here. " + (f"Did you mean {close[0]!r}?" if close else f"Known are: {', '.join(known)}.")
+def _sentence(_place: FieldPlace, kind: str) -> str | None:
+    if kind in ("model_type", "dict_type"):
+        return "This must be a mapping, such as `{url: ..., credential: env:NAME}`."
+    return None
 
 
 def without_secrets(text: str) -> str:

@@ -10,10 +10,11 @@ from typing import Any, cast
 
 import httpx
 
+from e2e_ml.credentials import CredentialError
 from e2e_ml.stack.airflow import bearer, token_login
 from e2e_ml.stack.mlflow import basic_login
 from e2e_ml.stack.service import Listener, Login, State, Status
-from e2e_ml.workspace import Attached, CredentialError
+from e2e_ml.workspace import Attached
 
 _LOOK_SECONDS = 10.0
 _LONGEST_SECONDS = 120.0

@@ -12,10 +12,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from e2e_ml.credentials import CredentialError, parse_credential
 from e2e_ml.stack.ports import is_free, occupied_sentence
 from e2e_ml.stack.service import State, Status
 from e2e_ml.stack.stack import Stack
-from e2e_ml.workspace import Attached, CredentialError, Workspace, WorkspaceError, parse_credential
+from e2e_ml.workspace import Attached, Workspace, WorkspaceError
 
 _ENOUGH_BYTES = 2 * 2**30
 _ATTACHED_ANSWER_SECONDS = 12.0

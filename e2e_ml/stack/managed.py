@@ -10,12 +10,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
+from e2e_ml.credentials import CredentialError
 from e2e_ml.stack.component import Command, Component, Ledger
 from e2e_ml.stack.ownership import Ownership
 from e2e_ml.stack.recipe import Layout, Probe, Recipe, StackError
 from e2e_ml.stack.restarts import Restarts
 from e2e_ml.stack.service import Listener, Login, State, Status
-from e2e_ml.workspace import CredentialError
 
 _POLL_SECONDS = 0.4
 _WATCH_SECONDS = 1.0

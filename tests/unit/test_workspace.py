@@ -7,15 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from e2e_ml.workspace import (
-    Attached,
-    Credential,
-    CredentialError,
-    Managed,
-    Workspace,
-    WorkspaceError,
-    parse_credential,
-)
+from e2e_ml.credentials import Credential, CredentialError, parse_credential
+from e2e_ml.workspace import Attached, Managed, Workspace, WorkspaceError
 
 
 def write(folder: Path, text: str) -> Path:
