@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
@@ -21,6 +23,8 @@ from e2e_ml.festaf.server.live import Live, live_of
 from e2e_ml.festaf.server.rendering import NotHereError, render
 from e2e_ml.festaf.server.wishing import open_wishes
 from e2e_ml.routes import airflow_path
+
+ThingT = TypeVar("ThingT")
 
 router = APIRouter(default_response_class=HTMLResponse, include_in_schema=False)
 
@@ -58,45 +62,42 @@ def home(request: Request) -> HTMLResponse:
 def all_views(request: Request) -> HTMLResponse:
     live = live_of(request)
     catalog = live.catalog
-    part = page(catalog.registry.views, _number(request), LONG)
-    rows = [_view_row(live, catalog, view) for view in part.rows]
-    return render(live, "list.html", title="Feature views", kind="view", part=part, rows=rows, path="/views")
+    return _list(request, "Feature views", "view", catalog.registry.views, lambda view: _view_row(live, catalog, view))
 
 
 @router.get("/on-demand")
 def all_on_demand(request: Request) -> HTMLResponse:
-    live = live_of(request)
-    catalog = live.catalog
-    part = page(catalog.registry.on_demand, _number(request), LONG)
-    rows = [facts.on_demand_row(catalog, view) for view in part.rows]
-    return render(live, "list.html", title="On-demand views", kind="on-demand", part=part, rows=rows, path="/on-demand")
+    catalog = live_of(request).catalog
+    row = partial(facts.on_demand_row, catalog)
+    return _list(request, "On-demand views", "on-demand", catalog.registry.on_demand, row)
 
 
 @router.get("/services")
 def all_services(request: Request) -> HTMLResponse:
-    live = live_of(request)
-    catalog = live.catalog
-    part = page(catalog.registry.services, _number(request), LONG)
-    rows = [facts.service_row(catalog, service) for service in part.rows]
-    return render(live, "list.html", title="Feature services", kind="service", part=part, rows=rows, path="/services")
+    catalog = live_of(request).catalog
+    row = partial(facts.service_row, catalog)
+    return _list(request, "Feature services", "service", catalog.registry.services, row)
 
 
 @router.get("/entities")
 def all_entities(request: Request) -> HTMLResponse:
-    live = live_of(request)
-    catalog = live.catalog
-    part = page(catalog.entities, _number(request), LONG)
-    rows = [catalog.entity(name) for name in part.rows]
-    return render(live, "list.html", title="Entities", kind="entity", part=part, rows=rows, path="/entities")
+    catalog = live_of(request).catalog
+    return _list(request, "Entities", "entity", catalog.entities, catalog.entity)
 
 
 @router.get("/sources")
 def all_sources(request: Request) -> HTMLResponse:
-    live = live_of(request)
-    catalog = live.catalog
-    part = page(catalog.sources, _number(request), LONG)
-    rows = [catalog.source(name) for name in part.rows]
-    return render(live, "list.html", title="Sources", kind="source", part=part, rows=rows, path="/sources")
+    catalog = live_of(request).catalog
+    return _list(request, "Sources", "source", catalog.sources, catalog.source)
+
+
+def _list(
+    request: Request, title: str, kind: str, things: Sequence[ThingT], row: Callable[[ThingT], object]
+) -> HTMLResponse:
+    """A page of a long list."""
+    part = page(things, _number(request), LONG)
+    rows = [row(thing) for thing in part.rows]
+    return render(live_of(request), "list.html", title=title, kind=kind, part=part, rows=rows, path=request.url.path)
 
 
 def _number(request: Request) -> int:

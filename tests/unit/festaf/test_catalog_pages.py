@@ -370,7 +370,7 @@ def test_what_is_typed_is_read_by_its_type(dtype: str, text: str, value: Any) ->
         ("float64", "much", "a number"),
         ("bool", "perhaps", "true or false"),
         ("date", "31.1.2013", "2013-01-31"),
-        ("timestamp", "noon", "with its zone"),
+        ("timestamp", "noon", "2013-01-31T12:00Z"),
         ("duration", "long", "seconds"),
         ("duration", "1e300", "seconds"),
         ("decimal(4, 1)", "1,5", "decimal number"),
