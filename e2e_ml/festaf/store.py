@@ -12,7 +12,7 @@ import polars as pl
 
 from e2e_ml.festaf import registry as registries
 from e2e_ml.festaf.contract import Contract
-from e2e_ml.festaf.errors import FeatureStoreError
+from e2e_ml.festaf.errors import FeatureStoreError, UnwrittenViewWarning, warn
 from e2e_ml.festaf.model import Explanation, FeatureView, IntervalStats, Learned, Registry, ViewStats
 from e2e_ml.festaf.registry import asked as ask
 from e2e_ml.festaf.registry import explaining, learning, planning
@@ -211,6 +211,7 @@ class FeatureStore:
         columns = wanted.columns(names)
         on = engines.engine(engine)
         frame = on.frame(entities)
+        _check_target(wanted, historical.names(frame))
         joined = self._joined(wanted, columns, frame, at, on, as_known=as_known)
         target = wanted.target and columns[f"{wanted.target[0].name}.{wanted.target[1].name}"]
         features = {f"{view.name}.{feature.name}" for view, feature in wanted.features}
@@ -282,6 +283,12 @@ class FeatureStore:
     ) -> Any:
         """`frame` with what is asked of each of its rows, fetched and computed."""
         offline = pipeline.offline_store(self.path)
+        for view, _ in wanted.by_view(columns):
+            if not offline.is_written(view):
+                warn(
+                    f"{view.name} was never written: its features are missing. Run its DAG, or store.load it.",
+                    UnwrittenViewWarning,
+                )
         joined = historical.join(frame, wanted.by_view(columns), offline, at, on, as_known=as_known)
         made = self._computation(wanted, columns)
         if made is None:
@@ -399,3 +406,16 @@ class FeatureStore:
     ) -> pipeline.Interval:
         registry = self.registry
         return pipeline.Interval(self.path, ask.view_named(registry, view), start, end, registry.version, dag_run_id)
+
+
+def _check_target(wanted: ask.Asked, columns: Sequence[str]) -> None:
+    """Say what to do where the entities are those of a scoring, and a service asks for its target too."""
+    if wanted.target is None:
+        return
+    view, feature = wanted.target
+    needed = {key.name for other, _ in wanted.by_view(wanted.columns("full"), target=False) for key in other.entities}
+    if absent := [key.name for key in view.entities if key.name not in needed.union(columns)]:
+        raise FeatureStoreError(
+            f"{view.name}.{feature.name}, the target of {wanted.service}, is asked by {', '.join(absent)}, which the "
+            "entities lack. Add it for a training set; to score, ask for the features alone, a list of their names."
+        )

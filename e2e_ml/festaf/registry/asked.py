@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from e2e_ml.festaf.definition.columns import Column, origin_of
-from e2e_ml.festaf.errors import FeatureStoreError
+from e2e_ml.festaf.errors import FeatureStoreError, warn
 from e2e_ml.festaf.model import AnyView, Feature, FeatureService, FeatureView, OnDemandView, Registry, View
 from e2e_ml.festaf.naming import answer_column, inner_column, snake_case
 from e2e_ml.festaf.registry.marks import is_scaled
@@ -214,15 +212,7 @@ class DeprecatedFeatureWarning(DeprecationWarning):
 def _warn(name: str, why: str | None) -> None:
     """Python shows a warning once for each place that asks, unless it was told otherwise."""
     if why is not None:
-        warnings.warn(f"{name} is deprecated: {why}", DeprecatedFeatureWarning, stacklevel=_caller())
-
-
-def _caller() -> int:
-    """How many frames up the caller of festaf stands."""
-    frame, level = sys._getframe(1), 1  # pyright: ignore[reportPrivateUsage]
-    while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).startswith("e2e_ml.festaf"):
-        frame, level = frame.f_back, level + 1
-    return level
+        warn(f"{name} is deprecated: {why}", DeprecatedFeatureWarning)
 
 
 def _known(registry: Registry) -> str:

@@ -66,6 +66,10 @@ class OfflineStore:
     def path(self, view: str) -> Path:
         return self._root / view
 
+    def is_written(self, view: FeatureView) -> bool:
+        """Whether anything was ever written of the view."""
+        return (self.path(view.table) / "_delta_log").is_dir()
+
     def scan(self, view: FeatureView, *, marked: bool = False) -> pl.LazyFrame:
         """The view's rows as they are now, with exactly the columns of `stored_schema`; marked: and PUSHED.
 

@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from e2e_ml.festaf.errors import FeatureStoreError
+from e2e_ml import festaf as fs
+from e2e_ml.festaf.errors import FeatureStoreError, UnwrittenViewWarning
 from e2e_ml.festaf.rows.pipeline import NoRowsError
 from e2e_ml.festaf.store import FeatureStore
 from tests.unit.festaf.worlds import TIME, hour, plane, project, weather, weather_rows
@@ -50,6 +51,42 @@ def test_a_service_is_answered_point_in_time(store: FeatureStore) -> None:
         ),
         check_column_order=False,
     )
+
+
+def test_a_view_that_was_never_written_is_told(tmp_path: Path) -> None:
+    empty = project(tmp_path / "flights")
+    with pytest.warns(UnwrittenViewWarning, match="plane was never written: its features are missing") as told:
+        answer = empty.historical("plane.seats", asked(("JFK", 1, "N1"))).to_polars()
+    assert answer["plane__seats"].to_list() == [None]
+    assert told[0].filename == __file__
+
+
+def test_scoring_is_told_to_leave_the_target_out(tmp_path: Path) -> None:
+    class Order(fs.FeatureView):
+        source = fs.push()
+        order = fs.Entity(fs.Int64())
+        minutes = fs.Float64()
+
+    class Courier(fs.FeatureView):
+        source = fs.push()
+        courier = fs.Entity(fs.String())
+        rides = fs.Int64()
+
+    class Late(fs.FeatureService):
+        features = (Courier.rides,)
+        target = Order.minutes > 35
+
+    store = FeatureStore.open(tmp_path, name="pizza")
+    store.apply(store.plan([Order, Courier, Late]))
+    store.push(Courier, {"courier": "ana", "rides": 3})
+    couriers = pl.DataFrame({"courier": ["ana"]})
+    with pytest.raises(
+        FeatureStoreError, match=r"the target of late, is asked by order, .* ask for the features alone"
+    ):
+        store.historical(Late, couriers)
+    assert store.historical(Late.features, couriers, names="short").to_polars()["rides"].to_list() == [3]
+    with pytest.raises(FeatureStoreError, match="courier is asked by courier"):
+        store.historical(Late, pl.DataFrame({"order": [1]}))
 
 
 def test_windows_reach_over_the_start_of_an_interval(store: FeatureStore) -> None:
@@ -251,6 +288,7 @@ def test_integers_that_were_stored_as_floats_are_whole_or_refused(tmp_path: Path
         store.load("plane")
 
 
+@pytest.mark.filterwarnings("ignore::e2e_ml.festaf.errors.UnwrittenViewWarning")
 def test_a_view_that_was_never_written_answers_null(tmp_path: Path) -> None:
     store = project(tmp_path)
     answer = store.historical("delay", asked(("JFK", 1, "N1"))).to_polars()
