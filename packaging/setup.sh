@@ -45,12 +45,14 @@ install_system() {
 }
 install_system "${PACKAGES[@]}"
 
-# What tests start themselves, on ports and in folders of their own: Redis, PostgreSQL, and Java for Spark.
+# What tests start themselves, on ports and in folders of their own: Redis, PostgreSQL, and Java for Spark; and curl, by
+# which the tutorial asks the server.
 install_test_servers() {
   local missing=() policy=/usr/sbin/policy-rc.d package
   command -v redis-server >/dev/null || missing+=(redis-server)
   command -v initdb >/dev/null || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || missing+=(postgresql)
   command -v java >/dev/null || missing+=(default-jre-headless)
+  command -v curl >/dev/null || missing+=(curl)
   [ ${#missing[@]} = 0 ] && return
   say "The tests need ${missing[*]}: installed now; none of it is started or enabled as a service of this machine."
   # Debian starts a service as it is installed, unless this file says that it must not (101).
