@@ -1,16 +1,20 @@
-"""`make bench`: every benchmark, one table."""
+"""`make bench`: every benchmark. `python -m tests.benchmarks.festaf` runs those of the feature store, or some of them."""
 
 from __future__ import annotations
 
-from tests.benchmarks import bench_historical, bench_start
+import sys
+
+from tests.benchmarks import bench_start
+from tests.benchmarks.festaf import __main__ as festaf
 from tests.benchmarks.measure import HEADER
 
 
 def main() -> None:
     print(HEADER)
-    for module in (bench_start, bench_historical):
-        for result in module.results():
-            print(result.row(), flush=True)
+    for result in bench_start.results():
+        print(result.row(), flush=True)
+    print()
+    festaf.main(sys.argv[1:])
 
 
 if __name__ == "__main__":
