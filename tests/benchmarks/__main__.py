@@ -1,4 +1,4 @@
-"""`make bench`: every benchmark. `python -m tests.benchmarks.festaf` runs those of the feature store, or some of them."""
+"""`make bench`: every benchmark. `python -m tests.benchmarks.festaf` runs the feature store's, or some of them."""
 
 from __future__ import annotations
 
