@@ -57,8 +57,8 @@ def view_record(view: type[FeatureView]) -> model.FeatureView:
             )
     times = {name for name, role in roles.items() if role in ("event time", "created time")}
     for name, definition in read.items():
-        scaled = definition.expression is not None and is_scaled(definition.expression)
-        if scaled and not times.isdisjoint(columns(definition.expression)):  # type: ignore[arg-type]
+        expression = definition.expression
+        if expression is not None and is_scaled(expression) and not times.isdisjoint(columns(expression)):
             raise DefinitionError(
                 "what is scaled is computed when it is read, and the view's times are not there then. Give what is "
                 "taken of the time a line of its own, and scale that.",
@@ -187,26 +187,26 @@ def _constraints(definition: Definition) -> tuple[model.Constraint, ...]:
     return tuple({r.rule: r for r in definition.remarks if isinstance(r, model.Constraint)}.values())
 
 
-def _ttl(body: ClassBody, event_time: str | None) -> float | None:
-    ttl = body.get("ttl", timedelta)
-    if ttl is None:
+def _span(body: ClassBody, option: str, event_time: str | None, *, empty: str, untimed: str) -> float | None:
+    """An option that is a span of event times, in seconds. `empty` and `untimed` say why one is refused."""
+    span = body.get(option, timedelta)
+    if span is None:
         return None
-    if ttl <= timedelta():
-        raise body.error(f"a row that counts for {ttl} never counts.", "ttl")
+    if span <= timedelta():
+        raise body.error(empty.format(span), option)
     if event_time is None:
-        raise body.error("a time to live needs times, and the view has none.", "ttl")
-    return ttl.total_seconds()
+        raise body.error(untimed, option)
+    return span.total_seconds()
+
+
+def _ttl(body: ClassBody, event_time: str | None) -> float | None:
+    empty, untimed = "a row that counts for {} never counts.", "a time to live needs times, and the view has none."
+    return _span(body, "ttl", event_time, empty=empty, untimed=untimed)
 
 
 def _lateness(body: ClassBody, event_time: str | None) -> float | None:
-    lateness = body.get("lateness", timedelta)
-    if lateness is None:
-        return None
-    if lateness <= timedelta():
-        raise body.error(f"rows that are {lateness} late are not late.", "lateness")
-    if event_time is None:
-        raise body.error("late rows need times to be late by, and the view has none.", "lateness")
-    return lateness.total_seconds()
+    empty, untimed = "rows that are {} late are not late.", "late rows need times to be late by, and the view has none."
+    return _span(body, "lateness", event_time, empty=empty, untimed=untimed)
 
 
 def _on_broken(body: ClassBody) -> OneOf["warn", "fail"]:

@@ -24,7 +24,7 @@ PREFIX = "ask."  # of the fields' names in an address, so that they are never ta
 
 _FORMS: Mapping[DataType, str] = {
     "date": "a day, as 2013-01-31",
-    "timestamp": "a time as 2013-01-31T12:00Z",
+    "timestamp": "a time, as 2013-01-31T12:00Z",
     "duration": "a number of seconds",
     "list": "a JSON list, as [1, 2]",
     "embedding": "a JSON list of numbers",
@@ -48,8 +48,8 @@ class Field:
 
     @property
     def form(self) -> str:
-        """What the field takes, in words; "" where its type says it."""
-        return _FORMS.get(dtypes.kind(self.dtype), "")
+        """What the field takes: an example, or words where there is none; "" where its type says it."""
+        return _FORMS.get(dtypes.kind(self.dtype), "").rpartition(", as ")[2]
 
 
 @dataclass(frozen=True, slots=True)
