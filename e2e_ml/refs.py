@@ -3,8 +3,10 @@
     festaf://flights/hourly_weather#temp
     airflow://local/dags/festaf.flights.hourly_weather
     mlflow://local/models/flight-delay/versions/3
+    dataset://s3%3A%2F%2Flake/weather%2Fhourly#temp
 
-The part after `://` is the instance: the feature store's project, or the name of the Airflow or MLflow connection.
+The part after `://` is the instance: the feature store's project, the name of the Airflow or MLflow connection, or a
+dataset's namespace as OpenLineage has it. A project of Feast has the same kinds as one of festaf, under `feast://`.
 Which web page shows a `Ref` is the business of `routes`, not of this module.
 """
 
@@ -20,6 +22,8 @@ class Kind(StrEnum):
 
     PROJECT = "project"
     SOURCE = "source"
+    DATASET = "dataset"
+    COLUMN = "column"
     ENTITY = "entity"
     FEATURE_VIEW = "feature view"
     FEATURE = "feature"
@@ -35,28 +39,49 @@ class Kind(StrEnum):
     LOGGED_MODEL = "logged model"
     REGISTERED_MODEL = "registered model"
     MODEL_VERSION = "model version"
+    ALIAS = "alias"
+    ENDPOINT = "endpoint"
+    MONITOR = "monitor"
 
 
-# One row a kind: scheme and path template. A segment in braces is a key; `#{}` stands for the fragment.
-_TEMPLATES: dict[Kind, tuple[str, str]] = {
-    Kind.PROJECT: ("festaf", ""),
-    Kind.SOURCE: ("festaf", "sources/{}"),
-    Kind.ENTITY: ("festaf", "entities/{}"),
-    Kind.FEATURE_VIEW: ("festaf", "{}"),
-    Kind.FEATURE: ("festaf", "{}#{}"),
-    Kind.FEATURE_SERVICE: ("festaf", "services/{}"),
-    Kind.WISH: ("festaf", "wishes/{}"),
-    Kind.DAG: ("airflow", "dags/{}"),
-    Kind.TASK: ("airflow", "dags/{}/tasks/{}"),
-    Kind.DAG_RUN: ("airflow", "dags/{}/runs/{}"),
-    Kind.TASK_INSTANCE: ("airflow", "dags/{}/runs/{}/tasks/{}/{}"),
-    Kind.ASSET: ("airflow", "assets/{}"),
-    Kind.EXPERIMENT: ("mlflow", "experiments/{}"),
-    Kind.RUN: ("mlflow", "runs/{}"),
-    Kind.LOGGED_MODEL: ("mlflow", "logged-models/{}"),
-    Kind.REGISTERED_MODEL: ("mlflow", "models/{}"),
-    Kind.MODEL_VERSION: ("mlflow", "models/{}/versions/{}"),
+FESTAF, FEAST, AIRFLOW, MLFLOW, DATASET = "festaf", "feast", "airflow", "mlflow", "dataset"
+FEATURE_STORES = (FESTAF, FEAST)
+
+# Kind -> the path below the instance. A segment in braces is a key; `#{}` stands for the fragment.
+_FEATURE_STORE = {
+    Kind.PROJECT: "",
+    Kind.SOURCE: "sources/{}",
+    Kind.COLUMN: "sources/{}#{}",
+    Kind.ENTITY: "entities/{}",
+    Kind.FEATURE_VIEW: "{}",
+    Kind.FEATURE: "{}#{}",
+    Kind.FEATURE_SERVICE: "services/{}",
 }
+_TEMPLATES: dict[str, dict[Kind, str]] = {
+    FESTAF: {**_FEATURE_STORE, Kind.WISH: "wishes/{}"},
+    FEAST: _FEATURE_STORE,
+    AIRFLOW: {
+        Kind.DAG: "dags/{}",
+        Kind.TASK: "dags/{}/tasks/{}",
+        Kind.DAG_RUN: "dags/{}/runs/{}",
+        Kind.TASK_INSTANCE: "dags/{}/runs/{}/tasks/{}/{}",
+        Kind.ASSET: "assets/{}",
+        Kind.MONITOR: "monitors/{}",
+    },
+    MLFLOW: {
+        Kind.EXPERIMENT: "experiments/{}",
+        Kind.RUN: "runs/{}",
+        Kind.LOGGED_MODEL: "logged-models/{}",
+        Kind.REGISTERED_MODEL: "models/{}",
+        Kind.MODEL_VERSION: "models/{}/versions/{}",
+        Kind.ALIAS: "models/{}/aliases/{}",
+        Kind.ENDPOINT: "endpoints/{}",
+    },
+    DATASET: {Kind.DATASET: "{}", Kind.COLUMN: "{}#{}"},
+}
+# The scheme of a kind where none is said: a feature store's kinds are festaf's.
+_SCHEME = {kind: scheme for scheme, forms in reversed(_TEMPLATES.items()) for kind in forms}
+_KEYS = {(scheme, kind): t.count("{}") for scheme, forms in _TEMPLATES.items() for kind, t in forms.items()}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -69,18 +94,18 @@ class Ref:
     kind: Kind
     instance: str
     keys: tuple[str, ...] = ()
+    scheme: str = ""  # the service it belongs to; where it is left out, the one that the kind is usual in
 
     def __post_init__(self) -> None:
-        expected = _TEMPLATES[self.kind][1].count("{}")
+        if not self.scheme:
+            object.__setattr__(self, "scheme", _SCHEME[self.kind])
+        expected = _KEYS.get((self.scheme, self.kind))
+        if expected is None:
+            raise ValueError(f"There is no {self.kind} under {self.scheme}://.")
         if len(self.keys) != expected:
             raise ValueError(f"A {self.kind} is named by {expected} keys, not by {len(self.keys)}: {self.keys!r}.")
         if not self.instance or not all(self.keys):
             raise ValueError(f"A {self.kind} needs an instance and keys that are not empty: {self!r}.")
-
-    @property
-    def scheme(self) -> str:
-        """The service it belongs to: `festaf`, `airflow` or `mlflow`."""
-        return _TEMPLATES[self.kind][0]
 
     @property
     def name(self) -> str:
@@ -95,22 +120,25 @@ class Ref:
         i, k = self.instance, self.keys
         match self.kind:
             case Kind.FEATURE:
-                return feature_view(i, k[0])
+                return feature_view(i, k[0], self.scheme)
+            case Kind.COLUMN if self.scheme == DATASET:
+                return dataset(i, k[0])
+            case Kind.COLUMN:
+                return source(i, k[0], self.scheme)
             case Kind.FEATURE_VIEW | Kind.FEATURE_SERVICE | Kind.ENTITY | Kind.SOURCE | Kind.WISH:
-                return project(i)
+                return project(i, self.scheme)
             case Kind.TASK | Kind.DAG_RUN:
                 return dag(i, k[0])
             case Kind.TASK_INSTANCE:
                 return dag_run(i, k[0], k[1])
-            case Kind.MODEL_VERSION:
+            case Kind.MODEL_VERSION | Kind.ALIAS:
                 return registered_model(i, k[0])
             case _:
                 return None
 
     def __str__(self) -> str:
-        scheme, template = _TEMPLATES[self.kind]
-        path = template.format(*(quote(key, safe="") for key in self.keys))
-        return f"{scheme}://{quote(self.instance, safe='')}" + (f"/{path}" if path else "")
+        path = _TEMPLATES[self.scheme][self.kind].format(*(quote(key, safe="") for key in self.keys))
+        return f"{self.scheme}://{quote(self.instance, safe='')}" + (f"/{path}" if path else "")
 
     @classmethod
     def parse(cls, uri: str) -> Ref:
@@ -120,10 +148,33 @@ class Ref:
         segments = [s for s in parts.path.split("/") if s] if parts.path not in ("", "/") else []
         if parts.fragment:
             segments = [*segments[:-1], f"{segments[-1]}#{parts.fragment}"] if segments else []
-        for kind, (scheme, template) in _TEMPLATES.items():
-            if scheme == parts.scheme and (keys := _match(template, segments)) is not None:
-                return cls(kind, unquote(parts.netloc), keys)
+        for kind, template in _TEMPLATES.get(parts.scheme, {}).items():
+            if (keys := _match(template, segments)) is not None:
+                return cls(kind, unquote(parts.netloc), keys, parts.scheme)
         raise ValueError(f"{uri!r} names nothing in the lifecycle. A name looks like festaf://project/view#feature.")
+
+    @classmethod
+    def stored(cls, kind: Kind, uri: str) -> Ref:
+        """`parse` for a URI that `str(ref)` gave, several times as fast: nothing is checked."""
+        scheme, _, rest = uri.partition("://")
+        instance, _, path = rest.partition("/")
+        path, _, fragment = path.partition("#")
+        keys = [segment for segment, is_key in zip(path.split("/"), _IS_KEY[scheme, kind], strict=False) if is_key]
+        if fragment:
+            keys.append(fragment)
+        if "%" in uri:
+            instance, keys = unquote(instance), [unquote(key) for key in keys]
+        ref = object.__new__(cls)
+        for field, value in (("kind", kind), ("instance", instance), ("keys", tuple(keys)), ("scheme", scheme)):
+            object.__setattr__(ref, field, value)
+        return ref
+
+
+_IS_KEY = {
+    (scheme, kind): [segment.startswith("{}") for segment in template.split("/")] if template else []
+    for scheme, forms in _TEMPLATES.items()
+    for kind, template in forms.items()
+}
 
 
 def _match(template: str, segments: list[str]) -> tuple[str, ...] | None:
@@ -146,33 +197,46 @@ def _match(template: str, segments: list[str]) -> tuple[str, ...] | None:
     return tuple(keys)
 
 
-def project(name: str) -> Ref:
-    return Ref(Kind.PROJECT, name)
+def project(name: str, scheme: str = FESTAF) -> Ref:
+    return Ref(Kind.PROJECT, name, (), scheme)
 
 
-def source(project: str, name: str) -> Ref:
-    return Ref(Kind.SOURCE, project, (name,))
+def source(project: str, name: str, scheme: str = FESTAF) -> Ref:
+    return Ref(Kind.SOURCE, project, (name,), scheme)
 
 
-def entity(project: str, name: str) -> Ref:
-    return Ref(Kind.ENTITY, project, (name,))
+def source_column(project: str, source: str, column: str, scheme: str = FESTAF) -> Ref:
+    return Ref(Kind.COLUMN, project, (source, column), scheme)
 
 
-def feature_view(project: str, view: str) -> Ref:
-    return Ref(Kind.FEATURE_VIEW, project, (view,))
+def entity(project: str, name: str, scheme: str = FESTAF) -> Ref:
+    return Ref(Kind.ENTITY, project, (name,), scheme)
 
 
-def feature(project: str, view: str, feature: str) -> Ref:
-    return Ref(Kind.FEATURE, project, (view, feature))
+def feature_view(project: str, view: str, scheme: str = FESTAF) -> Ref:
+    return Ref(Kind.FEATURE_VIEW, project, (view,), scheme)
 
 
-def feature_service(project: str, service: str) -> Ref:
-    return Ref(Kind.FEATURE_SERVICE, project, (service,))
+def feature(project: str, view: str, feature: str, scheme: str = FESTAF) -> Ref:
+    return Ref(Kind.FEATURE, project, (view, feature), scheme)
+
+
+def feature_service(project: str, service: str, scheme: str = FESTAF) -> Ref:
+    return Ref(Kind.FEATURE_SERVICE, project, (service,), scheme)
 
 
 def wish(project: str, number: str | int) -> Ref:
     """A feature that somebody wished for, by its number."""
     return Ref(Kind.WISH, project, (str(number),))
+
+
+def dataset(namespace: str, name: str) -> Ref:
+    """A dataset by OpenLineage's naming: `("s3://lake", "weather/hourly")`, `("file", "/data/weather.csv")`."""
+    return Ref(Kind.DATASET, namespace, (name,))
+
+
+def column(namespace: str, dataset: str, column: str) -> Ref:
+    return Ref(Kind.COLUMN, namespace, (dataset, column), DATASET)
 
 
 def dag(instance: str, dag_id: str) -> Ref:
@@ -214,3 +278,18 @@ def registered_model(instance: str, name: str) -> Ref:
 
 def model_version(instance: str, name: str, version: str | int) -> Ref:
     return Ref(Kind.MODEL_VERSION, instance, (name, str(version)))
+
+
+def alias(instance: str, name: str, alias: str) -> Ref:
+    """An alias of a registered model."""
+    return Ref(Kind.ALIAS, instance, (name, alias))
+
+
+def endpoint(instance: str, name: str) -> Ref:
+    """What serves a model, as the tags of its versions in the MLflow `instance` name it."""
+    return Ref(Kind.ENDPOINT, instance, (name,))
+
+
+def monitor(instance: str, name: str) -> Ref:
+    """What watches features, models or endpoints, as an asset of the Airflow `instance` names it."""
+    return Ref(Kind.MONITOR, instance, (name,))
