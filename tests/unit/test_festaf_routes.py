@@ -31,7 +31,14 @@ def test_ref_and_page_are_a_pair(ref: Ref, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "ref", [refs.dag("local", "festaf.flights.plane"), refs.run("local", "abc"), refs.model_version("local", "m", 3)]
+    "ref",
+    [
+        refs.dag("local", "festaf.flights.plane"),
+        refs.run("local", "abc"),
+        refs.model_version("local", "m", 3),
+        refs.feature_view("flights", "plane", refs.FEAST),
+        refs.column("flights", "a.csv", "temp"),
+    ],
 )
 def test_another_services_things_have_no_page(ref: Ref) -> None:
     assert festaf_path(ref) is None
@@ -56,6 +63,10 @@ def test_another_services_things_have_no_page(ref: Ref) -> None:
         ("/views/hourly_weather/features/temp/history", None),
         ("/views//features/temp", None),
         ("/static/catalog.css", None),
+        ("/wishes/new", None),
+        ("/wishes/3/votes", refs.wish(P, 3)),
+        ("/on-demand", None),
+        ("/sources/data/weather.csv", refs.source(P, "data/weather.csv")),
     ],
 )
 def test_addresses_as_the_address_bar_has_them(path: str, ref: Ref | None) -> None:

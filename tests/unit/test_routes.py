@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from urllib.parse import quote
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,6 +80,11 @@ def test_ref_and_page_are_a_pair(ref: Ref, path: str) -> None:
         ("/dags/x/runs/r/tasks/t/mapped", refs.task(I, "x", "t")),
         ("/dags/x/runs/r/tasks/t/mapped/details", refs.task(I, "x", "t")),
         ("/dags/x/runs/r/tasks/t/mapped/4/code", refs.task_instance(I, "x", "r", "t", 4)),
+        ("/dags/x/runs/r/tasks/t/mapped/nine", refs.task(I, "x", "t")),
+        ("/dags/x/tasks/group", refs.task(I, "x", "group")),
+        ("/dags/x/runs/r/tasks/group", refs.task_instance(I, "x", "r", "group")),
+        ("/dags/x/runs/r/tasks/group/mapped", refs.task(I, "x", "group")),
+        ("/dags/x/runs/r/tasks/group/mapped/4", refs.task_instance(I, "x", "r", "group", 4)),
     ],
 )  # fmt: skip
 def test_airflow_as_the_address_bar_has_it(path: str, ref: Ref | None) -> None:
@@ -93,7 +101,6 @@ def test_airflow_as_the_address_bar_has_it(path: str, ref: Ref | None) -> None:
         ("/#/models", None),
         ("/#/prompts/greeting", None),
         ("/#/settings/general", None),
-        ("/#/compare-runs?runs=%5B%22a%22%2C%22b%22%5D&experiments=%5B%221%22%5D", None),
         ("/#/experiments/1", refs.experiment(I, "1")),
         ("/#/experiments/1?workflowType=machine_learning", refs.experiment(I, "1")),
         ("/#/experiments/1/runs?workflowType=machine_learning&searchFilter=a", refs.experiment(I, "1")),
@@ -109,10 +116,73 @@ def test_airflow_as_the_address_bar_has_it(path: str, ref: Ref | None) -> None:
         ("/#/metric/auc?runs=%5B%22a%22%2C%22b%22%5D", None),
         ("/#/metric/auc?runs=nonsense", None),
         ("/#/metric/auc?runs=%7B%7D", None),
+        ("/#/metric/auc?runs=" + "%5B" * 100_000, None),
     ],
 )
 def test_mlflow_as_the_address_bar_has_it(path: str, ref: Ref | None) -> None:
     assert routes.mlflow_ref(path, I) == ref
+
+
+@pytest.mark.parametrize(
+    ("page", "ref"),
+    [
+        ('compare-runs?runs=["a","b"]&experiments=["1"]', refs.experiment(I, "1")),
+        ('compare-runs?runs=["a","b"]&experiments=["1","1"]', refs.experiment(I, "1")),
+        ('compare-runs?runs=["a","b"]&experiments=["1","2"]', None),
+        ('compare-runs?runs=["a"]&experiments=["1"]', refs.run(I, "a")),
+        ('compare-runs?runs=["a","b"]&experiments=null', None),
+        ('compare-runs?runs=["a","b"]&experiments=[7,""]', None),
+        ('compare-runs?experiments=["1"', None),
+        ('compare-experiments/s?experiments=["1","2"]', None),
+        ('compare-experiments/s?experiments=["1"]', refs.experiment(I, "1")),
+        ('metric?runs=["a","b"]&metric="auc"&experiments=["1"]&plot_metric_keys=["auc"]', refs.experiment(I, "1")),
+        ('metric?runs=["a"]&metric="auc"&experiments=["1"]', refs.run(I, "a")),
+        ('compare-model-versions?name="m"&runs={"1":"a","3":"b"}', refs.registered_model(I, "m")),
+        ('compare-model-versions?name="m"&runs={"3":null}', refs.model_version(I, "m", 3)),
+        ('compare-model-versions?name="m"', refs.registered_model(I, "m")),
+        ('compare-model-versions?name=""&runs={"1":"a"}', None),
+        ('compare-model-versions?name=["m"]&runs={"1":"a"}', None),
+    ],
+)
+def test_a_comparison_shows_what_all_that_it_compares_share(page: str, ref: Ref | None) -> None:
+    quoted = page.replace('"', "%22").replace("{", "%7B").replace("}", "%7D")
+    assert routes.mlflow_ref(f"/#/{page}", I) == ref
+    assert routes.mlflow_ref(f"/#/{quoted}", I) == ref
+
+
+@pytest.mark.parametrize("name", ["flight-delay", "a model", "ü", "a+b", "a&b=c"])
+def test_a_compared_model_is_named_as_its_page_quotes_it(name: str) -> None:
+    """`"?name=" + JSON.stringify(encodeURIComponent(name))`, with or without the browser's own quoting."""
+    page = f"/#/compare-model-versions?name=%22{quote(name, safe='')}%22&runs=%7B%221%22:%22a%22%7D"
+    assert routes.mlflow_ref(page.replace("%22", '"'), I) == refs.model_version(I, name, 1)
+    assert routes.mlflow_ref(page, I) == refs.model_version(I, name, 1)
+
+
+MONITORED = routes.Lookup(monitors={"weather-drift": "watch.weather"})
+
+
+@pytest.mark.parametrize(
+    ("ref", "page", "shown"),
+    [
+        (refs.alias(I, "m", "champion"), ("mlflow", "/#/models/m"), refs.registered_model(I, "m")),
+        (refs.endpoint(I, "delays"), None, None),
+        (refs.monitor(I, "weather-drift"), ("airflow", "/dags/watch.weather"), refs.dag(I, "watch.weather")),
+        (refs.monitor(I, "another"), None, None),
+        (refs.source_column("flights", "a.csv", "temp"), ("festaf", "/sources/a.csv"), refs.source("flights", "a.csv")),
+        (refs.dataset("file", "/data/a.csv"), None, None),
+        (refs.column("file", "/data/a.csv", "temp"), None, None),
+        (refs.project("p", refs.FEAST), None, None),
+        (refs.feature_view("p", "v", refs.FEAST), None, None),
+        (refs.source_column("p", "s", "c", refs.FEAST), None, None),
+        (refs.asset(I, "unknown"), ("airflow", "/assets?name_pattern=unknown"), None),
+        (refs.dag(I, "x"), ("airflow", "/dags/x"), refs.dag(I, "x")),
+    ],
+)
+def test_what_has_no_page_of_its_own_is_shown_by_what_holds_it(
+    ref: Ref, page: tuple[str, str] | None, shown: Ref | None
+) -> None:
+    assert routes.path(ref, MONITORED) == page
+    assert routes.shown(ref, MONITORED) == shown
 
 
 def test_pages_that_want_an_id_nobody_gave() -> None:
@@ -126,15 +196,63 @@ def test_a_service_without_pages_is_named() -> None:
         routes.ref("grafana", "/", I)
 
 
-NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lambda s: s not in (".", ".."))
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1) | st.sampled_from(
+    [
+        "group",
+        "mapped",
+        "a/b",
+        "100%",
+        "%2F",
+        "a b",
+        "a+b",
+        "a:b",
+        "é",
+        "日本",
+        "#",
+        "?",
+        "&",
+        ".",
+        "..",
+        "//",
+        "\\",
+        "-1",
+    ]
+)
+OWN_PAGE = [
+    refs.Kind.PROJECT, refs.Kind.SOURCE, refs.Kind.ENTITY, refs.Kind.FEATURE_VIEW, refs.Kind.FEATURE,
+    refs.Kind.FEATURE_SERVICE, refs.Kind.DAG, refs.Kind.TASK, refs.Kind.DAG_RUN, refs.Kind.ASSET, refs.Kind.EXPERIMENT,
+    refs.Kind.RUN, refs.Kind.LOGGED_MODEL, refs.Kind.REGISTERED_MODEL, refs.Kind.MODEL_VERSION,
+]  # fmt: skip
+COUNTS = {refs.Kind.PROJECT: 0} | dict.fromkeys(
+    [refs.Kind.FEATURE, refs.Kind.TASK, refs.Kind.DAG_RUN, refs.Kind.MODEL_VERSION], 2
+)
+
+
+@given(st.sampled_from(OWN_PAGE), st.lists(NAMES, min_size=2, max_size=2), NAMES)
+def test_any_name_travels_both_ways(kind: refs.Kind, names: list[str], experiment: str) -> None:
+    ref = Ref(kind, I, tuple(names[: COUNTS.get(kind, 1)]))
+    lookup = routes.Lookup(assets={names[0]: 7}, experiments={names[0]: experiment})
+    page = routes.path(ref, lookup)
+    if page is None:  # a browser takes these for a way, not for a name
+        assert ref.scheme in ("airflow", "festaf")
+        assert {".", ".."} & set(ref.keys)
+        return
+    assert routes.ref(*page, I, lookup) == ref
+    assert routes.ref(page[0], f"http://127.0.0.1:8080{page[1]}", I, lookup) == ref
+    assert page[1].isascii()
+    assert not re.search(r"[\s\\\"<>]", page[1])
 
 
 @given(NAMES, NAMES, NAMES, st.integers(-1, 10**6))
-def test_any_name_travels_both_ways(dag: str, run: str, task: str, index: int) -> None:
-    for ref in (refs.dag(I, dag), refs.dag_run(I, dag, run), refs.run(I, run), refs.model_version(I, dag, task)):
-        service_and_path = routes.path(ref)
-        assert service_and_path is not None
-        assert routes.ref(*service_and_path, I) == ref
-    if task != "group":  # Airflow's own pages cannot tell a task called "group" from a task group
-        ref = refs.task_instance(I, dag, run, task, index)
-        assert routes.airflow_ref(routes.airflow_path(ref) or "", I) == ref
+def test_any_task_instance_travels_both_ways(dag: str, run: str, task: str, index: int) -> None:
+    ref = refs.task_instance(I, dag, run, task, index)
+    page = routes.airflow_path(ref)
+    assert (page is None) == bool({".", ".."} & {dag, run, task})
+    assert page is None or routes.airflow_ref(page, I) == ref
+
+
+@given(st.sampled_from(["airflow", "festaf", "mlflow"]), st.text() | st.text('/#?%&=[]{}":.dagsrunmoel0123'))
+def test_any_address_is_read_or_shows_nothing(service: str, address: str) -> None:
+    for page in (address, f"/{address}", f"/#/{address}", f"/#/metric?runs={address}"):
+        found = routes.ref(service, page, I)
+        assert found is None or Ref.parse(str(found)) == found
