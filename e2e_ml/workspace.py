@@ -7,8 +7,13 @@
       mlflow: {url: https://mlflow.example.com, credential: env:MLFLOW_TOKEN}
       festaf: {managed: true, project: .}
 
-A service that is left out is managed with its defaults. Credentials are references (`env:NAME`, `file:PATH`), never
-values.
+A service that is left out is managed with its defaults. A Feast project is read where it is given, by one of
+
+      feast: {registry: data/registry.db}
+      feast: {url: grpc://127.0.0.1:6570}
+      feast: {repo: feature_repo}
+
+Credentials are references (`env:NAME`, `file:PATH`), never values.
 """
 
 from __future__ import annotations
@@ -23,7 +28,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Discriminator, Field, Tag, field_validator
+from pydantic import BaseModel, Discriminator, Field, Tag, field_validator, model_validator
 
 from e2e_ml.credentials import parse_credential
 from e2e_ml.settings_file import FieldPlace, Problem, SettingsFileError, Strict, parse
@@ -51,28 +56,23 @@ class ManagedFestaf(Managed):
     project: str = "."
 
 
-class Attached(Strict):
-    """A service that runs elsewhere."""
+def _checked_url(url: str, schemes: tuple[str, ...], example: str) -> str:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ValueError(f"this is not a URL; write it like {example}") from None
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("a URL must not carry a user or password; leave them out and use credential: env:NAME")
+    if parts.scheme not in schemes or not parts.hostname:
+        raise ValueError(f"this is no URL with {' or '.join(f'{s}://' for s in schemes)}; write it like {example}")
+    if parts.query or parts.fragment:
+        raise ValueError("a base URL ends before any ? or #; leave that part out")
+    return url.rstrip("/")
 
-    managed: Literal[False] = False
-    url: str
+
+class _WithCredential(Strict):
     credential: str | None = None
-
-    @field_validator("url")
-    @classmethod
-    def _check_url(cls, url: str) -> str:
-        try:
-            parts = urlsplit(url)
-            _ = parts.port
-        except ValueError:
-            raise ValueError("this is not a URL; write it like https://airflow.example.com") from None
-        if parts.username is not None or parts.password is not None:
-            raise ValueError("a URL must not carry a user or password; leave them out and use credential: env:NAME")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("this is not an http(s) URL; write it like https://airflow.example.com")
-        if parts.query or parts.fragment:
-            raise ValueError("a base URL ends before any ? or #; leave that part out")
-        return url.rstrip("/")
 
     @field_validator("credential")
     @classmethod
@@ -86,12 +86,77 @@ class Attached(Strict):
         return parse_credential(self.credential).resolve(root) if self.credential else None
 
 
+class Attached(_WithCredential):
+    """A service that runs elsewhere."""
+
+    managed: Literal[False] = False
+    url: str
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, url: str) -> str:
+        return _checked_url(url, ("http", "https"), "https://airflow.example.com")
+
+
 class AttachedAirflow(Attached):
     dags: str = "dags"  # where the DAG files are on this machine, if they are
 
 
 class AttachedFestaf(Attached):
     project: str = "."
+
+
+class Feast(_WithCredential):
+    """A Feast project that is read, never written: its registry's file, its registry server, or its folder.
+
+    The credential is the server's bearer token.
+    """
+
+    registry: str | None = None  # the file, a path or a file:// URI
+    url: str | None = None  # of `feast serve_registry`: grpc://host:6570, or grpcs:// for TLS
+    repo: str | None = None  # the folder with feature_store.yaml, which says where the registry is
+    project: str | None = None  # the only one to show of a registry that holds several
+    ui: str | None = None  # where `feast ui` answers, if it does
+
+    @field_validator("registry", "repo", "project")
+    @classmethod
+    def _check_text(cls, text: str | None) -> str | None:
+        if text is not None and not text.strip():
+            raise ValueError("this is empty; write it, or leave the key out")
+        return text
+
+    @field_validator("registry")
+    @classmethod
+    def _check_registry(cls, registry: str | None) -> str | None:
+        scheme = urlsplit(registry).scheme if registry and "://" in registry else "file"
+        if scheme in ("grpc", "grpcs"):
+            raise ValueError("this is a server's address; write it as `url`")
+        if scheme != "file":
+            raise ValueError(
+                f"a registry at {scheme}:// is not read directly; run `feast serve_registry` and give its address as "
+                "`url: grpc://HOST:6570`"
+            )
+        return registry
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, url: str | None) -> str | None:
+        return None if url is None else _checked_url(url, ("grpc", "grpcs"), "grpc://feast.example.com:6570")
+
+    @field_validator("ui")
+    @classmethod
+    def _check_ui(cls, url: str | None) -> str | None:
+        return None if url is None else _checked_url(url, ("http", "https"), "https://feast.example.com")
+
+    @model_validator(mode="after")
+    def _check_place(self) -> Feast:
+        if self.registry is None and self.url is None and self.repo is None:
+            raise ValueError("say where the registry is; write one of `registry`, `url` and `repo`")
+        if self.registry is not None and self.url is not None:
+            raise ValueError("the registry's file and its server are given; keep one of `registry` and `url`")
+        if self.credential is not None and self.registry is not None:
+            raise ValueError("a file asks for no credential; take it out, or give the server's `url`")
+        return self
 
 
 def _kind(value: Any) -> str:
@@ -116,6 +181,7 @@ class Services(Strict):
     airflow: _Airflow = ManagedAirflow()
     mlflow: _Mlflow = Managed()
     festaf: _Festaf = ManagedFestaf()
+    feast: Feast | None = None
 
 
 class _Document(Strict):
@@ -266,6 +332,8 @@ def _sentence(place: FieldPlace, kind: str) -> str | None:
             return "Write `managed: true`, or give the url of a service that runs elsewhere (not both)."
         case "greater_than_equal" | "less_than_equal":
             return "A port is a number from 1024 to 65535."
+        case "model_type" | "model_attributes_type" | "dict_type" if place[-1:] == ("feast",):
+            return "This must be a mapping, such as `{registry: data/registry.db}`."
         case "model_type" | "model_attributes_type" | "dict_type":
             return "This must be a mapping, such as `{managed: true}`."
         case _:
@@ -280,6 +348,7 @@ def _known_keys(place: FieldPlace, loc: Sequence[Hashable]) -> list[str]:
         ("services", "airflow"): AttachedAirflow if attached else ManagedAirflow,
         ("services", "mlflow"): Attached if attached else Managed,
         ("services", "festaf"): AttachedFestaf if attached else ManagedFestaf,
+        ("services", "feast"): Feast,
     }
     model = models.get(place)
     return list(model.model_fields) if model else []

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import stat
 from pathlib import Path
 
 import pytest
 
 from e2e_ml.credentials import Credential, CredentialError, parse_credential
-from e2e_ml.workspace import Attached, Managed, Workspace, WorkspaceError
+from e2e_ml.workspace import Attached, Feast, Managed, Workspace, WorkspaceError
 
 
 def write(folder: Path, text: str) -> Path:
@@ -41,6 +42,21 @@ def test_services_are_read(tmp_path: Path) -> None:
     assert isinstance(workspace.services.mlflow, Attached)
     assert workspace.services.mlflow.url == "https://mlflow.example.com/ml"
     assert workspace.festaf_project == tmp_path / "store"
+
+
+@pytest.mark.parametrize(
+    "feast",
+    [
+        {"registry": "data/registry.db"},
+        {"registry": "file:///data/registry.db", "project": "drivers"},
+        {"url": "grpc://127.0.0.1:6570", "credential": "env:FEAST_TOKEN", "repo": "feature_repo"},
+        {"repo": "feature_repo", "ui": "http://127.0.0.1:8888"},
+    ],
+)
+def test_a_feast_project_is_read_where_it_is_given(tmp_path: Path, feast: dict[str, str]) -> None:
+    assert Workspace.load(write(tmp_path, HEAD)).services.feast is None
+    workspace = Workspace.load(write(tmp_path, HEAD + f"services:\n  feast: {json.dumps(feast)}\n"))
+    assert workspace.services.feast == Feast(**feast)
 
 
 def test_the_state_is_private_and_kept_out_of_git(tmp_path: Path) -> None:
@@ -94,6 +110,24 @@ def test_the_state_is_private_and_kept_out_of_git(tmp_path: Path) -> None:
             "services.mlflow.credential",
             "not supported",
         ),
+        (HEAD + "services:\n  feast: {}\n", 4, "services.feast", "Say where the registry is"),
+        (HEAD + "services:\n  feast: yes please\n", 4, "services.feast", "{registry: data/registry.db}"),
+        (HEAD + "services:\n  feast: {registry: a.db, url: 'grpc://x'}\n", 4, "services.feast", "keep one"),
+        (HEAD + "services:\n  feast: {registry: ''}\n", 4, "services.feast.registry", "empty"),
+        (HEAD + "services:\n  feast: {registry: 's3://a/b.db'}\n", 4, "services.feast.registry", "serve_registry"),
+        (HEAD + "services:\n  feast: {registry: 'grpc://a:1'}\n", 4, "services.feast.registry", "as `url`"),
+        (HEAD + "services:\n  feast:\n    url: http://x:6570\n", 5, "services.feast.url", "grpc:// or grpcs://"),
+        (HEAD + "services:\n  feast: {url: 'grpc://me:hunter2@x'}\n", 4, "services.feast.url", "user or password"),
+        (HEAD + "services:\n  feast: {repo: a, ui: 'grpc://x'}\n", 4, "services.feast.ui", "http:// or https://"),
+        (HEAD + "services:\n  feast: {registri: a.db}\n", 4, "services.feast.registri", "'registry'"),
+        (HEAD + "services:\n  feast: {url: 'grpc://x', token: hunter2}\n", 4, "services.feast.token", "no place"),
+        (
+            HEAD + "services:\n  feast: {url: 'grpc://x', credential: hunter2}\n",
+            4,
+            "services.feast.credential",
+            "env:",
+        ),
+        (HEAD + "services:\n  feast: {registry: a, credential: env:A}\n", 4, "services.feast", "no credential"),
     ],
 )
 def test_an_error_names_file_line_and_field(
