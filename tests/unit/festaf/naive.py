@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -38,7 +39,7 @@ def window(
 
 
 def aggregate(values: list[Any], over: Window) -> Any:
-    """An aggregate of values that are there, in order."""
+    """An aggregate of values that are there, in order. Sums are exact before they are rounded."""
     nan = any(isinstance(v, float) and math.isnan(v) for v in values)
     match over.aggregate:
         case "count":
@@ -56,12 +57,12 @@ def aggregate(values: list[Any], over: Window) -> Any:
         case _ if nan:
             return math.nan
         case "sum":
-            return sum(values)
+            return _sum(values)
         case "mean":
-            return sum(values) / len(values)
+            return _sum([float(v) for v in values]) / len(values)
         case "std":
-            mean = sum(values) / len(values)
-            return math.sqrt(sum((v - mean) ** 2 for v in values) / (len(values) - 1))
+            mean = aggregate(values, replace(over, aggregate="mean"))
+            return math.sqrt(_sum([(float(v) - mean) * (float(v) - mean) for v in values]) / (len(values) - 1))
         case "min":
             return min(values)
         case "max":
@@ -69,10 +70,15 @@ def aggregate(values: list[Any], over: Window) -> Any:
         case "quantile":
             assert over.quantile is not None
             place = over.quantile * (len(values) - 1)
-            low, high = (sorted(values)[n] for n in (math.floor(place), math.ceil(place)))
-            return float(low) if low == high else low + (high - low) * (place - math.floor(place))
+            low, high = (float(sorted(values)[n]) for n in (math.floor(place), math.ceil(place)))
+            return low if low == high else low + (high - low) * (place - math.floor(place))
         case other:
             raise AssertionError(other)
+
+
+def _sum(values: list[Any]) -> Any:
+    finite = isinstance(values[0], float) and all(map(math.isfinite, values))
+    return math.fsum(values) if finite else sum(values[1:], values[0])
 
 
 def match(

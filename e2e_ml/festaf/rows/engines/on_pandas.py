@@ -1,7 +1,7 @@
 """pandas, with Arrow types: classic ones take NaN for null, and have no integers that may be missing.
 
-Rows are joined by `pandas.merge_asof` and expressions computed in pandas. Windows run on the Polars kernel, on the
-same Arrow memory: pandas' own windows know neither groups with peers nor integers of 64 bits.
+Rows are joined by `pandas.merge_asof`; windows are in `pandas_windows`: pandas' own know neither groups with peers nor
+integers of 64 bits.
 """
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
@@ -20,6 +20,7 @@ from e2e_ml.festaf.expression.steps import PythonStep, RowStep
 from e2e_ml.festaf.model import FeatureView
 from e2e_ml.festaf.rows.compute import ByNarwhals, Work, apply_steps, steps_on_read
 from e2e_ml.festaf.rows.engines.on_polars import ENGINE as POLARS
+from e2e_ml.festaf.rows.engines.pandas_windows import windows_of
 from e2e_ml.festaf.rows.engines.protocol import Lookup
 from e2e_ml.festaf.rows.offline import OfflineStore
 from e2e_ml.festaf.rows.pointintime import ASKED, STORED, TIME, Match
@@ -59,9 +60,8 @@ class PandasEngine(ByNarwhals):
 
     def add_windows(self, rows: Frame, windows: Sequence[Window], order: Order) -> Frame:
         needed = [*order.columns, *(w.value for w in windows), *(name for w in windows for name in w.group)]
-        polars = to_polars(rows[list(dict.fromkeys(needed))])
-        added = POLARS.add_windows(polars.lazy(), windows, order).select(w.output for w in windows).collect()
-        return pd.concat([rows, from_polars(added).set_axis(rows.index, axis=0)], axis=1)
+        added = windows_of(arrow(rows[list(dict.fromkeys(needed))]), windows, order)
+        return pd.concat([rows, arrow_typed(added).set_axis(rows.index, axis=0)], axis=1)
 
     def through_polars(self, rows: Frame, step: RowStep | PythonStep, work: Work) -> Frame:
         column = work(to_polars(rows)).select(step.name)
@@ -73,13 +73,17 @@ def arrow_typed(table: Any) -> Frame:
     return table.to_pandas(types_mapper=pd.ArrowDtype)
 
 
+def arrow(frame: Frame) -> Any:
+    """As an Arrow table, of the same memory."""
+    return cast(Any, pa).Table.from_pandas(frame, preserve_index=False)
+
+
 def from_polars(frame: pl.DataFrame) -> Frame:
     return arrow_typed(cast(Any, frame).to_arrow())
 
 
 def to_polars(frame: Frame) -> pl.DataFrame:
-    table = cast(Any, pa).Table.from_pandas(frame, preserve_index=False)
-    return cast(pl.DataFrame, pl.from_arrow(table))
+    return cast(pl.DataFrame, pl.from_arrow(arrow(frame)))
 
 
 def match(asked: Frame, stored: Frame, by: Match, view: FeatureView) -> Frame:
