@@ -8,6 +8,7 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Signal
 
 from e2e_ml.lineage.graph import Graph
+from e2e_ml.lineage.index.given import graph_of
 
 
 class Lifecycle(QObject):
@@ -15,7 +16,7 @@ class Lifecycle(QObject):
 
     def __init__(self, graph: Graph | None = None, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._graph = graph or Graph()
+        self._graph = graph or graph_of()
 
     @property
     def graph(self) -> Graph:

@@ -1,4 +1,4 @@
-"""The lifecycle as a graph in memory: nodes, edges that carry their evidence, and walks.
+"""The lifecycle as a graph: nodes, edges that carry their evidence, and walks over a snapshot of both.
 
 Every edge points downstream, the way data flows: source -> view -> feature -> service -> run -> model version, and
 DAG -> view, DAG -> run. Facts are plain JSON values; the keys that panels rely on are listed at `FACTS`.
@@ -6,19 +6,24 @@ DAG -> view, DAG -> run. Facts are plain JSON values; the keys that panels rely 
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
+from e2e_ml.lineage.adjacency import Adjacency, Mask, Reached
 from e2e_ml.refs import Kind, Ref
 
 # The keys of Node.facts, by kind; times are ISO 8601 in UTC, durations seconds. A fact that is not known is absent.
 FACTS: Mapping[Kind, tuple[str, ...]] = {
     Kind.PROJECT: ("registry_version", "applied_at", "applied_by"),
-    Kind.SOURCE: ("uri", "format", "columns", "place"),  # place: where it lies, as an absolute URI
+    Kind.SOURCE: ("uri", "format", "columns", "place", "store"),  # place: where it lies, as an absolute URI
+    Kind.DATASET: ("uri", "columns", "quality", "owner", "description", "last_written"),
+    Kind.COLUMN: ("dtype", "description", "quality"),
     Kind.ENTITY: ("dtype", "description"),
     Kind.FEATURE_VIEW: (
         "description", "owner", "owner_email", "purpose", "source", "entities", "event_time", "schedule", "ttl",
@@ -53,6 +58,7 @@ FACTS: Mapping[Kind, tuple[str, ...]] = {
         "description", "owner", "tags", "schedule", "paused", "next_run", "last_run", "last_state", "last_duration",
         "last_interval_start", "last_interval_end", "recent",  # recent: [{run_id, state, start, end}], newest first
         "file", "import_errors",
+        "constants",  # what its source names: {uris, models, views, columns}
         "last_reason",  # why the last run failed, as its failed task's log says
     ),
     Kind.TASK: ("operator",),
@@ -60,7 +66,7 @@ FACTS: Mapping[Kind, tuple[str, ...]] = {
         "state", "start", "end", "interval_start", "interval_end", "run_type", "run_after", "user",
         "reason",  # why it failed
     ),
-    Kind.TASK_INSTANCE: ("state", "start", "end", "try_number"),
+    Kind.TASK_INSTANCE: ("state", "start", "end", "try_number", "user"),  # user: of the operating system
     Kind.ASSET: (
         "name", "uri", "group", "last_event", "extra", "id",
         "written_by",  # its newest event: {at, dag_id, run_id, task_id, map_index, extra}
@@ -69,14 +75,16 @@ FACTS: Mapping[Kind, tuple[str, ...]] = {
     Kind.RUN: (
         "name", "status", "start", "end", "user", "experiment_id", "experiment", "metrics", "params",
         "tags",  # those of Airflow, Feast and festaf alone
-        "inputs",  # [{name, digest, context, source}]
+        "inputs",  # [{name, digest, context, source, columns}]
         "retrievals",  # [{project, feature_service, features}], where the tag was cut
     ),
     Kind.LOGGED_MODEL: ("name", "status", "experiment_id", "run_id"),
     Kind.REGISTERED_MODEL: ("description", "aliases", "tags"),  # aliases: {alias: version}
     Kind.MODEL_VERSION: (
-        "version", "aliases", "created", "run_id", "metrics", "description", "model_id", "source", "tags",
+        "version", "aliases", "created", "run_id", "metrics", "description", "model_id", "source", "tags", "columns",
     ),
+    Kind.ENDPOINT: ("url", "mode", "versions"),
+    Kind.MONITOR: ("description", "last_event", "dag_id"),
 }  # fmt: skip
 
 
@@ -88,11 +96,18 @@ class Relation(StrEnum):
     KEYS = "keys"  # entity -> view
     PRODUCES = "produces"  # DAG -> source, DAG -> view, DAG -> asset, DAG -> registered model
     TRIGGERS = "triggers"  # asset -> DAG
+    READ_BY = "is read by"  # dataset -> DAG, dataset -> task
     STANDS_FOR = "stands for"  # asset -> source, asset -> view
     TRAINS = "trains"  # service -> run, feature -> run
     STARTED = "started"  # DAG -> run, task instance -> run
     LOGGED = "logged"  # run -> model version, run -> logged model
     VERSION_OF = "is a version of"  # model version -> registered model
+    ALIASED = "is known as"  # model version -> alias
+    SERVES = "is served by"  # model version -> endpoint, alias -> endpoint
+    WATCHED = "is watched by"  # feature view, model, endpoint -> monitor
+
+
+NOT_FLOW = frozenset({Relation.TRIGGERS})  # that an asset sets a DAG off says when it runs, not what it is made of
 
 
 class Evidence(StrEnum):
@@ -126,55 +141,214 @@ class Edge:
     seen_at: datetime | None = None
 
 
-class Graph:
-    """An immutable snapshot: build it once, read it from any thread."""
+class Names(Protocol):
+    """The numbers of things, and what is known of them now."""
 
-    def __init__(self, nodes: Iterable[Node] = (), edges: Iterable[Edge] = ()) -> None:
-        self._nodes: dict[Ref, Node] = {node.ref: node for node in nodes}
-        self._down: dict[Ref, list[Edge]] = {}
-        self._up: dict[Ref, list[Edge]] = {}
-        self._size = 0
-        for edge in edges:
-            self._down.setdefault(edge.upstream, []).append(edge)
-            self._up.setdefault(edge.downstream, []).append(edge)
-            self._size += 1
+    def number(self, ref: Ref) -> int | None: ...
+    def ref(self, number: int) -> Ref: ...
+    def nodes(self, numbers: Iterable[int]) -> Iterator[Node]: ...
+    def reason(self, number: int) -> str: ...
+
+
+KINDS = tuple(Kind)
+KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS, 1)}
+RELATIONS, EVIDENCE = tuple(Relation), tuple(Evidence)
+RELATION_NUMBERS = {relation: number for number, relation in enumerate(RELATIONS)}
+EVIDENCE_NUMBERS = {evidence: number for number, evidence in enumerate(EVIDENCE)}
+
+
+class Graph:
+    """An immutable snapshot of what is there and how it is tied together; read it from any thread.
+
+    Its structure is that of one moment. The facts of a node are read when they are asked for and are the newest known.
+    """
+
+    def __init__(self, names: Names, kinds: npt.NDArray[np.uint8], adjacency: Adjacency, candidates: Adjacency) -> None:
+        """`kinds`: number -> the number of the thing's kind, 0 where there is no such thing (any more)."""
+        self._names, self._kinds = names, kinds
+        self._adjacency, self._candidates = adjacency, candidates
+        self._size = int(np.count_nonzero(kinds))
 
     def __contains__(self, ref: Ref) -> bool:
-        return ref in self._nodes
+        return self._number(ref) is not None
 
     def __len__(self) -> int:
-        return len(self._nodes)
+        return self._size
 
     @property
     def edge_count(self) -> int:
-        return self._size
+        return len(self._adjacency.claims)
+
+    # --- things ---
 
     def get(self, ref: Ref) -> Node | None:
-        return self._nodes.get(ref)
+        number = self._number(ref)
+        return None if number is None else next(self._names.nodes((number,)), None)
 
     def nodes(self, kind: Kind | None = None) -> Iterator[Node]:
-        return (n for n in self._nodes.values() if kind is None or n.ref.kind is kind)
+        return self._names.nodes(self._of(kind).tolist())
 
-    def downstream(self, ref: Ref) -> list[Edge]:
-        """The edges that leave it."""
-        return self._down.get(ref, [])
+    def refs(self, kind: Kind | None = None) -> Iterator[Ref]:
+        """Like `nodes`, without reading facts."""
+        return map(self._names.ref, self._of(kind).tolist())
 
-    def upstream(self, ref: Ref) -> list[Edge]:
-        """The edges that reach it."""
-        return self._up.get(ref, [])
+    def count(self, kind: Kind) -> int:
+        return int(np.count_nonzero(self._kinds == KIND_NUMBERS[kind]))
 
-    def walk(self, start: Ref, *, down: bool, depth: int | None = None) -> dict[Ref, int]:
-        """Everything reachable from `start` (itself left out), with its distance in edges; cycles end the walk."""
-        distance: dict[Ref, int] = {start: 0}
-        queue = deque([start])
-        while queue:
-            here = queue.popleft()
-            if depth is not None and distance[here] >= depth:
-                continue
-            for edge in self.downstream(here) if down else self.upstream(here):
-                there = edge.downstream if down else edge.upstream
-                if there not in distance:
-                    distance[there] = distance[here] + 1
-                    queue.append(there)
-        del distance[start]
-        return distance
+    def _of(self, kind: Kind | None) -> npt.NDArray[np.int64]:
+        return np.flatnonzero(self._kinds if kind is None else self._kinds == KIND_NUMBERS[kind])
+
+    def _number(self, ref: Ref) -> int | None:
+        number = self._names.number(ref)
+        return number if number is not None and number < len(self._kinds) and self._kinds[number] else None
+
+    # --- edges ---
+
+    def downstream(self, ref: Ref, limit: int | None = None) -> list[Edge]:
+        """The edges that leave it, `limit` of them at most."""
+        return self._edges(ref, limit, down=True)
+
+    def upstream(self, ref: Ref, limit: int | None = None) -> list[Edge]:
+        """The edges that reach it, `limit` of them at most."""
+        return self._edges(ref, limit, down=False)
+
+    def candidates(self, ref: Ref) -> list[Edge]:
+        """Edges at `ref` that are too weak to be drawn or followed, for a person to confirm or refuse; best first."""
+        number = self._number(ref)
+        if number is None:
+            return []
+        found = [self._edge(c) for rows in (self._candidates.up, self._candidates.down)
+                 for c in self._candidates.claims[rows.of(number)].tolist()]  # fmt: skip
+        return sorted(found, key=lambda edge: (-edge.score, edge.upstream, edge.downstream))
+
+    def degree(self, ref: Ref, *, down: bool) -> int:
+        number = self._number(ref)
+        return 0 if number is None else len((self._adjacency.down if down else self._adjacency.up).of(number))
+
+    def _edges(self, ref: Ref, limit: int | None, *, down: bool) -> list[Edge]:
+        number = self._number(ref)
+        if number is None:
+            return []
+        places = (self._adjacency.down if down else self._adjacency.up).of(number)[:limit]
+        return [self._edge(claim) for claim in self._adjacency.claims[places].tolist()]
+
+    def _edge(self, claim: tuple[int, ...]) -> Edge:
+        up, down, reason, seen, score, relation, evidence = claim
+        at = datetime.fromtimestamp(seen, UTC) if seen else None
+        ref, names = self._names.ref, self._names
+        return Edge(ref(up), ref(down), RELATIONS[relation], EVIDENCE[evidence], names.reason(reason), score / 1000, at)
+
+    # --- walks ---
+
+    def walk(
+        self,
+        start: Ref,
+        *,
+        down: bool,
+        depth: int | None = None,
+        left_out: Collection[Relation] = (),
+        stop: Collection[Kind] = (),
+    ) -> Walk:
+        """Everything reachable from `start` (itself left out), with its distance in edges; cycles end the walk.
+
+        Edges of the relations in `left_out` are not followed, nor is anything beyond a thing of a kind in `stop`.
+        """
+        number = self._number(start)
+        if number is None:
+            return Walk(self, start, down, None)
+        reached = self._adjacency.walk(
+            number, down=down, depth=depth, left_out=_relations(left_out), stop=self._kind_mask(stop)
+        )
+        return Walk(self, start, down, reached)
+
+    def _kind_mask(self, kinds: Collection[Kind]) -> Mask | None:
+        return np.isin(self._kinds, [KIND_NUMBERS[kind] for kind in kinds]) if kinds else None
+
+    # --- for `Walk` ---
+
+    def numbers_of(self, numbers: npt.NDArray[np.int64], kind: Kind) -> npt.NDArray[np.int64]:
+        return numbers[self._kinds[numbers] == KIND_NUMBERS[kind]]
+
+    def kinds_of(self, numbers: npt.NDArray[np.int64]) -> dict[Kind, int]:
+        counts = np.bincount(self._kinds[numbers], minlength=len(KINDS) + 1).tolist()
+        return {kind: counts[number] for kind, number in KIND_NUMBERS.items() if counts[number]}
+
+    def refs_of(self, numbers: Iterable[int]) -> Iterator[Ref]:
+        return map(self._names.ref, numbers)
+
+    def nodes_of(self, numbers: Iterable[int]) -> Iterator[Node]:
+        return self._names.nodes(numbers)
+
+    def edge_at(self, place: int) -> Edge:
+        return self._edge(self._adjacency.claims[place : place + 1].tolist()[0])
+
+    def number_of(self, ref: Ref) -> int | None:
+        return self._number(ref)
+
+
+class Walk(Mapping[Ref, int]):
+    """What a walk reached: thing -> its distance in edges, nearest first. Names are made when they are asked for."""
+
+    def __init__(self, graph: Graph, start: Ref, down: bool, reached: Reached | None) -> None:
+        self._graph, self._start, self._down = graph, start, down
+        empty = np.empty(0, np.int64)
+        self._things, self._distances, self._by = (
+            (reached.things, reached.distances, reached.by) if reached else (empty, empty, empty)
+        )
+
+    def __len__(self) -> int:
+        return len(self._things)
+
+    def __iter__(self) -> Iterator[Ref]:
+        return self._graph.refs_of(self._things.tolist())
+
+    def __contains__(self, ref: object) -> bool:
+        return isinstance(ref, Ref) and self._at(ref) is not None
+
+    def __getitem__(self, ref: Ref) -> int:
+        at = self._at(ref)
+        if at is None:
+            raise KeyError(ref)
+        return int(self._distances[at])
+
+    def counts(self) -> dict[Kind, int]:
+        """How many things of each kind."""
+        return self._graph.kinds_of(self._things)
+
+    def refs(self, kind: Kind) -> Iterator[Ref]:
+        """The things of one kind, nearest first."""
+        return self._graph.refs_of(self._graph.numbers_of(self._things, kind).tolist())
+
+    def nodes(self, kind: Kind) -> Iterator[Node]:
+        return self._graph.nodes_of(self._graph.numbers_of(self._things, kind).tolist())
+
+    def edge(self, ref: Ref) -> Edge:
+        """The edge by which `ref` was reached first."""
+        at = self._at(ref)
+        if at is None:
+            raise KeyError(ref)
+        return self._graph.edge_at(int(self._by[at]))
+
+    def path(self, ref: Ref) -> tuple[Edge, ...]:
+        """The edges of a shortest way, in the order of the walk: from its start to `ref`."""
+        edges: list[Edge] = []
+        while ref != self._start:
+            edge = self.edge(ref)
+            edges.append(edge)
+            ref = edge.upstream if self._down else edge.downstream
+        return tuple(reversed(edges))
+
+    def _at(self, ref: Ref) -> int | None:
+        number = self._graph.number_of(ref)
+        if number is None:
+            return None
+        found = np.flatnonzero(self._things == number)
+        return int(found[0]) if len(found) else None
+
+
+def _relations(relations: Collection[Relation]) -> Mask | None:
+    if not relations:
+        return None
+    mask = np.zeros(len(RELATIONS), np.bool_)
+    mask[[RELATION_NUMBERS[relation] for relation in relations]] = True
+    return mask

@@ -107,9 +107,11 @@ class Refresher:
         name, changed = collector.name, False
         before = self._index.visited_at(name)
         try:
-            batch = collector.collect(self._index.cursor(name))
-            changed = self._index.upsert(name, batch)
-            visit = Visit(name, True, self._index.visited_at(name), f"Read {len(batch.nodes)} things.")
+            read = 0
+            for batch in collector.collect(self._index.cursor(name)):
+                changed = self._index.upsert(name, batch) or changed
+                read += len(batch.records)
+            visit = Visit(name, True, self._index.visited_at(name), f"Read {read} things.")
         except CollectError as error:
             visit = Visit(name, False, before, str(error))
         except Exception as error:

@@ -7,6 +7,7 @@ from typing import Any
 
 from e2e_ml import refs
 from e2e_ml.lineage.graph import Edge, Evidence, Graph, Node, Relation
+from e2e_ml.lineage.index.given import graph_of
 from e2e_ml.refs import Ref
 
 NOW = datetime(2026, 11, 21, 14, 12, tzinfo=UTC)
@@ -192,7 +193,7 @@ def flights(*, extra_features: int = 0) -> Graph:
             ref = feature_ref("telemetry", f"sensor_{i:05d}")
             nodes.append(Node(ref, {"dtype": "float64", "description": "One of many."}))
             join(wide, ref, Relation.CONTAINS)
-    return Graph(nodes, edges)
+    return graph_of(nodes, edges)
 
 
 def _training(edges: list[Edge]) -> list[Node]:

@@ -12,7 +12,8 @@ from e2e_ml import refs
 from e2e_ml.desktop.panels import tree
 from e2e_ml.desktop.panels.explorer import ORIGIN, Explorer
 from e2e_ml.desktop.panels.row_delegate import row_left
-from e2e_ml.lineage.graph import Graph, Node
+from e2e_ml.lineage.graph import Node
+from e2e_ml.lineage.index.given import graph_of
 from e2e_ml.refs import Kind, Ref
 from tests.desktop import lifecycles as flights
 from tests.desktop.panels import Desk, desk
@@ -169,7 +170,7 @@ def test_a_new_graph_keeps_expansion_and_selection(seat: tuple[Desk, Explorer]) 
     explorer.tree.collapse(at(explorer, flights.view_ref("hourly_weather")))
     old = made.lifecycle.graph
     added = Node(flights.view_ref("a_new_view"), {"event_time": "at"})
-    made.lifecycle.replace(Graph([*old.nodes(), added], [e for n in old.nodes() for e in old.downstream(n.ref)]))
+    made.lifecycle.replace(graph_of([*old.nodes(), added], [e for n in old.nodes() for e in old.downstream(n.ref)]))
     assert "a_new_view" in listed(explorer)
     assert not explorer.tree.isExpanded(at(explorer, flights.view_ref("hourly_weather")))
     assert explorer.tree.isExpanded(at(explorer, flights.view_ref("plane")))
@@ -219,7 +220,7 @@ def test_other_stages(seat: tuple[Desk, Explorer], stage: str, ref: Ref, right: 
 @pytest.mark.parametrize("stage", list(tree.STAGES))
 def test_an_empty_stage_says_what_would_fill_it(seat: tuple[Desk, Explorer], stage: str) -> None:
     made, explorer = seat
-    made.lifecycle.replace(Graph())
+    made.lifecycle.replace(graph_of())
     explorer.show_stage(stage)
     assert explorer.empty.isVisible()
     assert explorer.empty.text() == tree.STAGES[stage].empty

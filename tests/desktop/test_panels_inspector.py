@@ -15,6 +15,7 @@ from e2e_ml.desktop.panels.inspector import ORIGIN, Inspector
 from e2e_ml.desktop.panels.uses_table import LINK, METRIC, MODEL, REF, RUN
 from e2e_ml.desktop.theme import DARK
 from e2e_ml.lineage.graph import Edge, Evidence, Graph, Node, Relation
+from e2e_ml.lineage.index.given import graph_of
 from e2e_ml.refs import Ref
 from tests.desktop import lifecycles as flights
 from tests.desktop.panels import Desk, desk
@@ -128,7 +129,7 @@ def with_gate_and_wishes() -> Graph:
     edges += [Edge(feature, COLD, Relation.FEEDS, Evidence.DECLARED) for feature in read]
     edges += [Edge(GATE, COLD, Relation.CONTAINS, Evidence.DECLARED)]
     edges += [Edge(COLD, flights.SERVICE, Relation.FEEDS, Evidence.DECLARED)]
-    return Graph([*graph.nodes(), gate, cold, open_, made], edges)
+    return graph_of([*graph.nodes(), gate, cold, open_, made], edges)
 
 
 def test_what_is_on_demand_needs_no_pipeline_and_says_what_it_is_computed_from(seat: tuple[Desk, Inspector]) -> None:
@@ -163,7 +164,7 @@ def test_what_is_on_demand_is_as_good_as_what_it_reads(seat: tuple[Desk, Inspect
     assert inspector.chip.sign is not None
     assert inspector.chip.sign.word == "route_delay failed"
     alone = [n for n in graph.nodes() if n.ref == GATE]
-    made.lifecycle.replace(Graph(alone))
+    made.lifecycle.replace(graph_of(alone))
     made.focus.set(GATE, "test")
     assert inspector.chip.sign.word == "on demand"
 
@@ -226,7 +227,7 @@ def test_what_is_known_alike_of_every_link_is_said_once(seat: tuple[Desk, Inspec
     graph = made.lifecycle.graph
     known = [n for n in graph.nodes() if n.ref != refs.run("local", flights.RUNS[3][0])]
     edges = [e for n in known for e in graph.downstream(n.ref) if e.downstream.name != flights.RUNS[3][0]]
-    made.lifecycle.replace(Graph(known, edges))
+    made.lifecycle.replace(graph_of(known, edges))
     assert inspector.table.isColumnHidden(LINK)
     assert inspector.evidence.text() == "all declared"
     tip = inspector.table.uses.index(0, RUN).data(Qt.ItemDataRole.ToolTipRole)
@@ -373,7 +374,7 @@ def test_a_new_graph_is_told_at_once(seat: tuple[Desk, Inspector]) -> None:
     assert node is not None
     changed = Node(flights.GUSTY, {**node.facts, "purpose": "Because storms."}, gone_since=NOW)
     edges: list[Edge] = [e for n in old.nodes() for e in old.downstream(n.ref)]
-    made.lifecycle.replace(Graph([*(n for n in old.nodes() if n.ref != flights.GUSTY), changed], edges))
+    made.lifecycle.replace(graph_of([*(n for n in old.nodes() if n.ref != flights.GUSTY), changed], edges))
     assert said(inspector, "Why").startswith("Because storms.")
     assert "deleted just now" in inspector.kind.plain
 
@@ -387,7 +388,7 @@ def test_nothing_in_focus_is_a_friendly_page(seat: tuple[Desk, Inspector]) -> No
 def test_markup_in_a_name_is_shown_not_obeyed(seat: tuple[Desk, Inspector]) -> None:
     made, inspector = seat
     ref = refs.feature("flights", "v", "f")
-    made.lifecycle.replace(Graph([Node(ref, {"description": "<b>x</b> & y.", "owner": '<a href="http://x">o</a>'})]))
+    made.lifecycle.replace(graph_of([Node(ref, {"description": "<b>x</b> & y.", "owner": '<a href="http://x">o</a>'})]))
     made.focus.set(ref, "test")
     label: QLabel = inspector.answers.labels["What"]
     assert "&lt;b&gt;x&lt;/b&gt; &amp; y." in label.text()

@@ -12,6 +12,7 @@ from e2e_ml.desktop.panels.lineage_page import EMPTY, LineagePage
 from e2e_ml.desktop.panels.lineage_view import ORIGIN, LineageView
 from e2e_ml.desktop.panels.neighbourhood import OPENED, Detail, Fan, Fold, label, neighbourhood
 from e2e_ml.lineage.graph import Edge, Evidence, Graph, Node, Relation
+from e2e_ml.lineage.index.given import graph_of
 from e2e_ml.refs import Kind, Ref
 from tests.desktop import lifecycles as flights
 from tests.desktop.panels import Desk, desk
@@ -104,7 +105,7 @@ def wide(n: int) -> Graph:
     features = [refs.feature("p", "wide", f"f{i:03d}") for i in range(n)]
     edges = [Edge(view, f, Relation.CONTAINS, Evidence.DECLARED) for f in features]
     edges += [Edge(f, service, Relation.FEEDS, Evidence.DECLARED) for f in features]
-    return Graph([Node(view), Node(service), *(Node(f) for f in features)], edges)
+    return graph_of([Node(view), Node(service), *(Node(f) for f in features)], edges)
 
 
 def test_a_big_fan_folds_and_opens_on_a_click(qtbot: QtBot, large: tuple[Desk, LineageView]) -> None:
@@ -134,7 +135,7 @@ def test_a_fold_keeps_its_line_though_one_that_it_holds_leads_there_another_way(
     edges = [edge for node in graph.nodes() for edge in graph.downstream(node.ref)]
     edges.append(Edge(refs.feature("p", "wide", "f000"), made_of_one, Relation.FEEDS, Evidence.DECLARED))
     edges.append(Edge(made_of_one, service, Relation.FEEDS, Evidence.DECLARED))
-    shown = neighbourhood(Graph([*graph.nodes(), Node(made_of_one)], edges), service, Detail(up=1))
+    shown = neighbourhood(graph_of([*graph.nodes(), Node(made_of_one)], edges), service, Detail(up=1))
     assert made_of_one in shown.keys
     fold = next(key for key in shown.keys if isinstance(key, Fold))
     assert (fold, service) in {(tie.upstream, tie.downstream) for tie in shown.ties}
@@ -143,7 +144,7 @@ def test_a_fold_keeps_its_line_though_one_that_it_holds_leads_there_another_way(
 def test_a_cycle_is_drawn_and_not_followed_for_ever() -> None:
     a, b, c = (refs.feature_view("p", name) for name in "abc")
     ties = [(a, b), (b, c), (c, a), (b, a)]
-    graph = Graph([Node(r) for r in (a, b, c)], [Edge(x, y, Relation.FEEDS, Evidence.DECLARED) for x, y in ties])
+    graph = graph_of([Node(r) for r in (a, b, c)], [Edge(x, y, Relation.FEEDS, Evidence.DECLARED) for x, y in ties])
     shown = neighbourhood(graph, a, Detail())
     assert set(shown.keys) == {a, b, c}
     reached = {a}

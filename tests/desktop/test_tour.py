@@ -33,6 +33,7 @@ from e2e_ml.desktop.tour.story import (
 )
 from e2e_ml.desktop.workbench import Workbench
 from e2e_ml.lineage.graph import Graph, Node
+from e2e_ml.lineage.index.given import graph_of
 from tests.desktop.lifecycles import flights
 
 Open = Callable[[Graph], Workbench]
@@ -178,13 +179,13 @@ def test_the_story_tells_of_what_is_on_demand_where_there_is_something() -> None
     assert not [step for step in tell(flights()) if step.focus == gate]
     told = flights()
     edges = [edge for node in told.nodes() for edge in told.downstream(node.ref)]
-    (step,) = [s for s in tell(Graph([*told.nodes(), Node(gate)], edges)) if s.focus == gate]
+    (step,) = [s for s in tell(graph_of([*told.nodes(), Node(gate)], edges)) if s.focus == gate]
     assert ExplorerShows(gate) in step.expects
 
 
 def test_the_story_is_not_told_before_the_demo_has_run() -> None:
     with pytest.raises(NotReadyError, match="run the demo first"):
-        tell(Graph())
+        tell(graph_of())
 
 
 def test_the_page_of_pictures_quotes_what_it_shows(tmp_path: Path) -> None:
@@ -214,7 +215,7 @@ def test_a_person_asks_for_the_tour_from_the_menu(qtbot: QtBot, workbench: Workb
 
 
 def test_where_the_demo_is_not_the_tour_says_so(qtbot: QtBot, open_workbench: Open) -> None:
-    empty = open_workbench(Graph())
+    empty = open_workbench(graph_of())
     empty.start()
     guide(empty)
     qtbot.waitUntil(lambda: "run the demo first" in evidence.text_of(empty.window.notices), timeout=10_000)

@@ -13,6 +13,7 @@ from e2e_ml.desktop.web.policy import origin
 from e2e_ml.desktop.web.view import WebView
 from e2e_ml.desktop.workbench import Workbench
 from e2e_ml.lineage.graph import Graph
+from e2e_ml.lineage.index.given import graph_of
 from e2e_ml.refs import Ref, dag_run, feature, feature_view
 from e2e_ml.stack.service import Login, State
 from tests.desktop.lifecycles import CHAMPION, GUSTY, dag_ref, flights
@@ -131,7 +132,7 @@ def test_back_and_forward_of_the_focus_lead_the_views(qtbot: QtBot, open_workben
 
 
 def test_a_view_says_how_its_service_is_until_it_is_up_and_when_it_dies(qtbot: QtBot, open_workbench: Open) -> None:
-    workbench = open_workbench(Graph())
+    workbench = open_workbench(graph_of())
     airflow = workbench.window.web["airflow"]
     assert isinstance(workbench.stack, LocalStack)
     stack = workbench.stack
@@ -149,7 +150,7 @@ def test_a_view_says_how_its_service_is_until_it_is_up_and_when_it_dies(qtbot: Q
 
 
 def test_a_crashed_page_is_friendly_and_comes_back(qtbot: QtBot, open_workbench: Open) -> None:
-    workbench = open_workbench(Graph())
+    workbench = open_workbench(graph_of())
     start(qtbot, workbench)
     festaf = workbench.window.web["festaf"]
     status = QWebEnginePage.RenderProcessTerminationStatus
@@ -165,7 +166,7 @@ def test_a_crashed_page_is_friendly_and_comes_back(qtbot: QtBot, open_workbench:
 def test_cookies_of_the_login_are_there_with_the_first_request(
     qtbot: QtBot, open_workbench: Open, pages: Pages
 ) -> None:
-    workbench = open_workbench(Graph())
+    workbench = open_workbench(graph_of())
     assert isinstance(workbench.stack, LocalStack)
     workbench.stack.services["airflow"].login_answer = Login({}, {"_token": "abc"})
     start(qtbot, workbench)
@@ -179,7 +180,7 @@ def test_cookies_of_the_login_are_there_with_the_first_request(
 
 def test_a_password_is_given_to_its_own_origin(qtbot: QtBot, open_workbench: Open, pages: Pages) -> None:
     pages.password = ("ada", "secret")
-    workbench = open_workbench(Graph())
+    workbench = open_workbench(graph_of())
     assert isinstance(workbench.stack, LocalStack)
     stack = workbench.stack
     stack.services["mlflow"].login_answer = Login({}, {}, basic=("ada", "secret"))
@@ -194,7 +195,7 @@ def test_a_password_that_a_busy_service_refused_once_is_given_again(
     qtbot: QtBot, open_workbench: Open, pages: Pages
 ) -> None:
     pages.password, pages.refusals = ("ada", "secret"), 1
-    workbench = open_workbench(Graph())
+    workbench = open_workbench(graph_of())
     assert isinstance(workbench.stack, LocalStack)
     workbench.stack.services["mlflow"].login_answer = Login({}, {}, basic=("ada", "secret"))
     workbench.start()
@@ -204,7 +205,7 @@ def test_a_password_that_a_busy_service_refused_once_is_given_again(
 
 
 def test_a_link_to_another_host_is_offered_and_not_followed(qtbot: QtBot, open_workbench: Open) -> None:
-    workbench = open_workbench(Graph())
+    workbench = open_workbench(graph_of())
     start(qtbot, workbench)
     festaf = workbench.window.web["festaf"]
     before = festaf.page.url()
@@ -231,7 +232,7 @@ def test_a_link_to_another_service_of_ours_is_shown_by_its_own_view(qtbot: QtBot
 
 @pytest.mark.parametrize("service", ["airflow", "mlflow"])
 def test_pages_begin_in_the_theme_of_the_window(qtbot: QtBot, open_workbench: Open, service: str) -> None:
-    workbench = open_workbench(Graph())
+    workbench = open_workbench(graph_of())
     workbench.window.use_theme("dark")
     start(qtbot, workbench)
     key, dark, light = {

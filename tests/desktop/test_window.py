@@ -23,6 +23,7 @@ from e2e_ml.desktop.trouble import Trouble
 from e2e_ml.desktop.window import Window
 from e2e_ml.desktop.workbench import Workbench
 from e2e_ml.lineage.graph import Graph
+from e2e_ml.lineage.index.given import graph_of
 from e2e_ml.refs import Kind
 from e2e_ml.stack.service import State
 from e2e_ml.workspace import Workspace, WorkspaceError
@@ -93,7 +94,7 @@ def test_a_tour_and_a_log_are_asked_for(qtbot: QtBot, open_workbench: Open) -> N
 
 
 def test_an_empty_list_is_no_news_before_its_service_was_read(qtbot: QtBot, open_workbench: Open) -> None:
-    workbench = open_workbench(Graph())
+    workbench = open_workbench(graph_of())
     reader = workbench.reader
     assert isinstance(reader, FixedReader)
     reader.unread = {"festaf"}
@@ -236,7 +237,7 @@ def test_the_theme_changes_while_the_window_is_open(open_workbench: Open) -> Non
 
 
 def test_a_first_start_looks_at_a_feature(qtbot: QtBot, open_workbench: Open) -> None:
-    workbench = open_workbench(Graph())
+    workbench = open_workbench(graph_of())
     workbench.start()
     assert workbench.focus.current is None
     workbench.reader.replace(flights())  # type: ignore[attr-defined]

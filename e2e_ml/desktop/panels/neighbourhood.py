@@ -16,7 +16,16 @@ from e2e_ml.lineage.graph import Edge, Evidence, Graph, Node
 from e2e_ml.refs import Kind, Ref
 
 # Drawn only when they are in focus themselves: they tell what the drawn edges say already.
-_LEFT_OUT = {Kind.ASSET, Kind.TASK, Kind.TASK_INSTANCE, Kind.DAG_RUN, Kind.EXPERIMENT, Kind.LOGGED_MODEL, Kind.PROJECT}
+_LEFT_OUT = {
+    Kind.ASSET,
+    Kind.TASK,
+    Kind.TASK_INSTANCE,
+    Kind.DAG_RUN,
+    Kind.EXPERIMENT,
+    Kind.LOGGED_MODEL,
+    Kind.PROJECT,
+    Kind.COLUMN,
+}
 OPENED = 24  # things that a fan shows more each time it is opened: thousands at once are no drawing
 _ORDER = {Evidence.INFERRED: 0, Evidence.OBSERVED: 1, Evidence.DECLARED: 2}
 

@@ -1,4 +1,4 @@
-"""Readers of the services: each asks one service's public API what is new and yields nodes and edges.
+"""Readers of the services: each asks one service's public API what is new and tells it record by record.
 
 A collector never writes to a service and keeps no state of its own but connections: where it left off is a cursor that
 the index keeps. One that cannot read raises `CollectError`; the last known graph stays.
@@ -6,12 +6,12 @@ the index keeps. One that cannot read raises `CollectError`; the last known grap
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from e2e_ml.lineage.graph import Edge, Node
-from e2e_ml.refs import Kind
+from e2e_ml.refs import Kind, Ref
 
 
 class CollectError(Exception):
@@ -19,18 +19,33 @@ class CollectError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """What one visit brought.
+class Record:
+    """What one service tells of one thing: its facts, and the edges that its record holds, whichever ends they have.
 
-    Of the kinds in `complete` it names every node there is: one that is missing has been deleted in the service. Facts
-    of these kinds replace the earlier ones; facts of the others are laid over them. An edge belongs to its downstream
-    end: where that end's kind is complete, an edge that is missing is gone as well.
+    A record that is read again replaces the earlier one, facts and edges, unless it is `partial`: then its facts are
+    laid over the earlier ones and its edges are added to them.
     """
 
-    nodes: tuple[Node, ...] = ()
+    node: Node
     edges: tuple[Edge, ...] = ()
-    complete: frozenset[Kind] = frozenset()
+    partial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A part of a visit, which the index takes in whole or not at all, together with the cursor behind it.
+
+    A sweep is one reading of everything there is of some kinds, over as many batches and visits as it needs: its
+    batches carry the same `sweep`, and in the last one `complete` names the kinds. What the collector had told of
+    these kinds and the sweep did not name has been deleted in the service. A batch with `complete` and no `sweep` is a
+    sweep by itself. What a service says that it has deleted stands in `gone`.
+    """
+
+    records: tuple[Record, ...] = ()
     cursor: Mapping[str, Any] = field(default_factory=dict[str, Any])  # JSON; handed back at the next visit
+    complete: frozenset[Kind] = frozenset()
+    sweep: int | None = None  # rises from sweep to sweep, e.g. the time at which it began
+    gone: tuple[Ref, ...] = ()
 
 
 class Collector(Protocol):
@@ -39,8 +54,11 @@ class Collector(Protocol):
         """Its key in the index: the service and the instance, "airflow:local"."""
         ...
 
-    def collect(self, cursor: Mapping[str, Any]) -> Batch:
-        """What is new since `cursor`, everything where it is empty. Raises CollectError."""
+    def collect(self, cursor: Mapping[str, Any]) -> Iterator[Batch]:
+        """What is new since `cursor`, everything where it is empty, batch by batch.
+
+        A visit that is cut short goes on behind its last batch. Raises CollectError.
+        """
         ...
 
     def close(self) -> None:

@@ -6,12 +6,12 @@ that the client refuses, and it has to be shown all the same.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
 from e2e_ml import refs
-from e2e_ml.lineage.collectors import Batch, CollectError
+from e2e_ml.lineage.collectors import Batch, CollectError, Record
 from e2e_ml.lineage.collectors.http import Api, Connection, iso, known, since
 from e2e_ml.lineage.graph import Edge, Evidence, Node, Relation
 from e2e_ml.refs import Kind, Ref
@@ -38,7 +38,7 @@ class AirflowCollector:
     def close(self) -> None:
         self._api.close()
 
-    def collect(self, cursor: Mapping[str, Any]) -> Batch:
+    def collect(self, cursor: Mapping[str, Any]) -> Iterator[Batch]:
         api, found = self._api, _Found(self._instance, cursor.get("writers", {}))
         dags = list(api.pages("/api/v2/dags", "dags", exclude_stale=True, order_by="dag_id"))
         now = since(api, 0)
@@ -62,9 +62,8 @@ class AirflowCollector:
         for event in api.pages("/api/v2/assets/events", "asset_events", most=most, order_by="-timestamp", **new):
             found.event(event)
         found.written()
-        return Batch(
-            nodes=tuple(found.nodes.values()),
-            edges=tuple(found.edges.values()),
+        yield Batch(
+            records=found.records(),
             complete=frozenset({Kind.DAG, Kind.ASSET, *_seen_whole(full, runs, instances)}),
             cursor={
                 "since": now - OVERLAP,
@@ -211,6 +210,13 @@ class _Found:
             key = (self._dag(writer["dag_id"]), asset, Relation.PRODUCES)
             if key not in self.edges:
                 self._edge(*key, Evidence.OBSERVED, f"an asset event of {writer['at']}")
+
+    def records(self) -> tuple[Record, ...]:
+        told: dict[Ref, list[Edge]] = {}
+        for edge in self.edges.values():
+            told.setdefault(edge.downstream, []).append(edge)
+        known = {**{ref: Node(ref) for ref in told}, **self.nodes}
+        return tuple(Record(node, tuple(told.get(ref, ())), ref not in self.nodes) for ref, node in known.items())
 
     def _dag(self, dag_id: str) -> Ref:
         return refs.dag(self._instance, dag_id)

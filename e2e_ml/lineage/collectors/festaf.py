@@ -12,7 +12,7 @@ from e2e_ml.festaf.model import AnyView, Feature, FeatureService, FeatureView, O
 from e2e_ml.festaf.naming import dag_id, rule
 from e2e_ml.festaf.registry.marks import marked
 from e2e_ml.festaf.wishes import Wish
-from e2e_ml.lineage.collectors import Batch, CollectError
+from e2e_ml.lineage.collectors import Batch, CollectError, Record
 from e2e_ml.lineage.collectors.http import Api, Connection, known
 from e2e_ml.lineage.graph import Edge, Evidence, Node, Relation
 from e2e_ml.refs import Kind, Ref
@@ -21,7 +21,8 @@ T = TypeVar("T")
 _Tagged = tuple[T, str | None]  # an answer and its ETag
 
 COMPLETE = frozenset({
-    Kind.PROJECT, Kind.SOURCE, Kind.ENTITY, Kind.FEATURE_VIEW, Kind.FEATURE, Kind.FEATURE_SERVICE, Kind.WISH,
+    Kind.PROJECT, Kind.SOURCE, Kind.COLUMN, Kind.ENTITY, Kind.FEATURE_VIEW, Kind.FEATURE, Kind.FEATURE_SERVICE,
+    Kind.WISH,
 })  # fmt: skip
 _WISHES = TypeAdapter(tuple[Wish, ...])
 
@@ -43,7 +44,7 @@ class FestafCollector:
     def close(self) -> None:
         self._api.close()
 
-    def collect(self, cursor: Mapping[str, Any]) -> Batch:
+    def collect(self, cursor: Mapping[str, Any]) -> Iterator[Batch]:
         self._registry = registry = self._read("/api/v1/registry", self._registry, _registry)
         before = self._stats
         self._stats = stats = self._read("/api/v1/stats", self._stats, _views)
@@ -52,7 +53,10 @@ class FestafCollector:
             self._wishes = _parsed(_WISHES.validate_python, self._api.get("/api/v1/wishes"))
             self._stats = stats
         nodes, edges = registry_graph(registry[0], stats[0], self._wishes)
-        return Batch(tuple(nodes), tuple(edges), COMPLETE)
+        told: dict[Ref, list[Edge]] = {}
+        for edge in edges:
+            told.setdefault(edge.downstream, []).append(edge)
+        yield Batch(tuple(Record(node, tuple(told.get(node.ref, ()))) for node in nodes), complete=COMPLETE)
 
     def _read(self, path: str, known: _Tagged[T] | None, parse: Callable[[Any], T]) -> _Tagged[T]:
         """What is at `path` with its ETag; what was known where that has not changed."""
@@ -195,6 +199,18 @@ class _Builder:
                 view_name, _, other = name.rpartition(".")
                 read = refs.feature(self._project, view_name or view.name, other)
                 self._edge(read, ref, Relation.FEEDS, "an input of its expression")
+            elif isinstance(view, FeatureView):
+                self._column(view, name, ref, "an input of its expression")
+        if feature.expression is None and isinstance(view, FeatureView):
+            self._column(view, feature.name, ref, "the feature's column")
+
+    def _column(self, view: FeatureView, name: str, feature: Ref, reason: str) -> None:
+        source = refs.source(self._project, view.source.name)
+        column = refs.source_column(self._project, view.source.name, name)
+        if column not in self.nodes:
+            self.node(column, {})
+            self._edge(source, column, Relation.CONTAINS, "a column of the source")
+        self._edge(column, feature, Relation.FEEDS, reason)
 
     def service(self, service: FeatureService) -> None:
         ref = refs.feature_service(self._project, service.name)

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from e2e_ml import refs
 from e2e_ml.festaf import run_tags
-from e2e_ml.lineage.collectors import Batch, CollectError
+from e2e_ml.lineage.collectors import Batch, CollectError, Record
 from e2e_ml.lineage.collectors.http import Api, Connection, known, since
 from e2e_ml.lineage.graph import Edge, Evidence, Node, Relation
 from e2e_ml.refs import Kind, Ref
@@ -38,7 +38,7 @@ class MlflowCollector:
     def close(self) -> None:
         self._api.close()
 
-    def collect(self, cursor: Mapping[str, Any]) -> Batch:
+    def collect(self, cursor: Mapping[str, Any]) -> Iterator[Batch]:
         found = _Found(self._instance)
         experiments = list(self._pages("experiments/search", "experiments", max_results=1_000))
         now = since(self._api, 0)
@@ -61,9 +61,8 @@ class MlflowCollector:
             if not _is_prompt(version):
                 found.model_version(version)
         whole = {Kind.RUN, Kind.LOGGED_MODEL} if full and runs < MOST_RUNS else set[Kind]()
-        return Batch(
-            nodes=tuple(found.nodes.values()),
-            edges=tuple(found.edges),
+        yield Batch(
+            records=found.records(),
             complete=frozenset({Kind.EXPERIMENT, Kind.REGISTERED_MODEL, Kind.MODEL_VERSION, *whole}),
             cursor={"since": now - OVERLAP, "full": now if full else cursor["full"]},
         )
@@ -192,6 +191,13 @@ class _Found:
         self._edge(version, model, Relation.VERSION_OF)
         if run_id := record.get("run_id"):
             self._edge(refs.run(self._instance, run_id), version, Relation.LOGGED)
+
+    def records(self) -> tuple[Record, ...]:
+        told: dict[Ref, list[Edge]] = {}
+        for edge in self.edges:
+            told.setdefault(edge.downstream, []).append(edge)
+        known = {**{ref: Node(ref) for ref in told}, **self.nodes}
+        return tuple(Record(node, tuple(told.get(ref, ())), ref not in self.nodes) for ref, node in known.items())
 
     def _node(self, ref: Ref, facts: Mapping[str, Any]) -> None:
         self.nodes[ref] = Node(ref, known(facts))

@@ -8,7 +8,7 @@ from typing import Any
 
 from e2e_ml import refs
 from e2e_ml.lineage.graph import Edge, Evidence, Graph, Node, Relation
-from e2e_ml.lineage.index import build_graph
+from e2e_ml.lineage.index.given import graph_of
 from e2e_ml.refs import Ref
 
 P, A, M = "flights", "local", "lab"
@@ -127,4 +127,4 @@ def edges() -> list[Edge]:
 
 
 def graph(*, gone: tuple[Ref, ...] = ()) -> Graph:
-    return build_graph(nodes(gone=gone), edges())
+    return graph_of(nodes(gone=gone).values(), edges())

@@ -21,7 +21,8 @@ from e2e_ml.festaf.model import (
 )
 from e2e_ml.festaf.wishes import Vote, Wish
 from e2e_ml.lineage.collectors.festaf import COMPLETE, registry_graph
-from e2e_ml.lineage.graph import FACTS, Graph, Relation
+from e2e_ml.lineage.graph import FACTS, Relation
+from e2e_ml.lineage.index.given import graph_of
 from e2e_ml.refs import Kind, Ref
 
 T = datetime(2026, 1, 3, tzinfo=UTC)
@@ -88,7 +89,7 @@ REGISTRY = Registry(
     history=(Applied(version=7, at=T, by="ada", changes=()),),
 )
 STATS = {"weather": {"rows": 26115, "newest_event": "2013-12-30T23:00:00Z", "last_written": None}}
-GRAPH = Graph(*registry_graph(REGISTRY, STATS, [WISH]))
+GRAPH = graph_of(*registry_graph(REGISTRY, STATS, [WISH]))
 
 
 def facts(ref: Ref) -> dict[str, object]:
@@ -137,16 +138,17 @@ def test_a_feature_inherits_its_views_owner_and_says_its_constraints_in_words() 
 def test_a_hidden_intermediate_is_seen_through() -> None:
     gusty = refs.feature("flights", "weather", "gusty")
     assert facts(gusty)["inputs"] == ["wind", "temp", "visib"]
-    fed = {e.upstream.name for e in GRAPH.upstream(gusty) if e.relation is Relation.FEEDS}
-    assert fed == {"wind", "temp"}
+    fed = {(e.upstream.kind, e.upstream.name) for e in GRAPH.upstream(gusty) if e.relation is Relation.FEEDS}
+    assert fed == {(Kind.FEATURE, "wind"), (Kind.FEATURE, "temp"), (Kind.COLUMN, "visib")}
     assert refs.feature("flights", "weather", "_low") not in GRAPH
 
 
 def test_a_source_shared_by_views_has_the_columns_of_all() -> None:
     assert facts(refs.source("flights", "weather"))["columns"] == ["origin", "seats", "temp", "visib", "wind"]
-    assert {e.downstream.name for e in GRAPH.downstream(refs.source("flights", "weather"))} == {
-        "weather", "plane", "manual",
-    }  # fmt: skip
+    fed = GRAPH.downstream(refs.source("flights", "weather"))
+    assert {e.downstream.name for e in fed if e.relation is Relation.FEEDS} == {"weather", "plane", "manual"}
+    columns = {e.downstream.name for e in fed if e.relation is Relation.CONTAINS}
+    assert columns == {"seats", "temp", "visib", "wind"}
 
 
 def test_an_entity_keeps_the_description_that_any_view_gives() -> None:

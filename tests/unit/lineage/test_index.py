@@ -13,9 +13,11 @@ import pytest
 from e2e_ml import refs
 from e2e_ml.lineage.collectors import Batch
 from e2e_ml.lineage.graph import FACTS, Edge, Evidence, Graph, Node, Relation
-from e2e_ml.lineage.index import SCHEMA_VERSION, Index
+from e2e_ml.lineage.index import Index
+from e2e_ml.lineage.index.file import VERSION
 from e2e_ml.refs import Kind, Ref
 from tests.unit.lineage import lifecycle as life
+from tests.unit.lineage.batches import batch
 
 T0 = datetime(2026, 11, 21, tzinfo=UTC)
 A, B = refs.dag("local", "a"), refs.dag("local", "b")
@@ -32,7 +34,7 @@ def shown(graph: Graph) -> set[Ref]:
 
 
 def whole_batch() -> Batch:
-    return Batch(tuple(life.nodes().values()), tuple(life.edges()), frozenset(Kind), {"since": 1.5})
+    return batch(tuple(life.nodes().values()), tuple(life.edges()), Kind, {"since": 1.5})
 
 
 def test_a_restart_keeps_everything(tmp_path: Path) -> None:
@@ -61,15 +63,15 @@ def test_the_same_again_changes_nothing(tmp_path: Path) -> None:
 def test_what_is_gone_leaves_unless_something_stands_on_it(tmp_path: Path) -> None:
     index = index_at(tmp_path)
     stands = Edge(A, RUN, Relation.STARTED, Evidence.DECLARED)
-    index.upsert("airflow", Batch((Node(A), Node(B)), (), KINDS), T0)
-    index.upsert("mlflow", Batch((Node(RUN),), (stands,), frozenset({Kind.RUN})), T0)
-    assert index.upsert("airflow", Batch((), (), KINDS), T0)
+    index.upsert("airflow", batch((Node(A), Node(B)), (), KINDS), T0)
+    index.upsert("mlflow", batch((Node(RUN),), (stands,), frozenset({Kind.RUN})), T0)
+    assert index.upsert("airflow", batch((), (), KINDS), T0)
     assert shown(index.graph()) == {A, RUN}
     gone = index.graph().get(A)
     assert gone is not None
     assert gone.gone_since == T0
     # and it comes back
-    index.upsert("airflow", Batch((Node(A),), (), KINDS), T0)
+    index.upsert("airflow", batch((Node(A),), (), KINDS), T0)
     back = index.graph().get(A)
     assert back is not None
     assert back.gone_since is None
@@ -81,9 +83,9 @@ def test_a_chain_of_gone_things_stays_while_its_end_lives(tmp_path: Path) -> Non
     instance = refs.task_instance("local", "a", "r1", "t")
     nodes = tuple(Node(r) for r in (A, refs.dag_run("local", "a", "r1"), instance))
     kinds = frozenset({Kind.DAG, Kind.DAG_RUN, Kind.TASK_INSTANCE})
-    index.upsert("airflow", Batch(nodes, (), kinds), T0)
-    index.upsert("mlflow", Batch((Node(RUN),), (Edge(instance, RUN, Relation.STARTED, Evidence.DECLARED),)), T0)
-    index.upsert("airflow", Batch((), (), kinds), T0)
+    index.upsert("airflow", batch(nodes, (), kinds), T0)
+    index.upsert("mlflow", batch((Node(RUN),), (Edge(instance, RUN, Relation.STARTED, Evidence.DECLARED),)), T0)
+    index.upsert("airflow", batch((), (), kinds), T0)
     assert shown(index.graph()) == {RUN, *(n.ref for n in nodes)}
     index.close()
 
@@ -91,16 +93,16 @@ def test_a_chain_of_gone_things_stays_while_its_end_lives(tmp_path: Path) -> Non
 def test_one_collector_does_not_miss_what_another_brought(tmp_path: Path) -> None:
     index = index_at(tmp_path)
     other = refs.dag("second", "a")
-    index.upsert("airflow:local", Batch((Node(A),), (), KINDS), T0)
-    index.upsert("airflow:second", Batch((Node(other),), (), KINDS), T0)
+    index.upsert("airflow:local", batch((Node(A),), (), KINDS), T0)
+    index.upsert("airflow:second", batch((Node(other),), (), KINDS), T0)
     assert shown(index.graph()) == {A, other}
     index.close()
 
 
 def test_increments_add_and_lay_facts_over_earlier_ones(tmp_path: Path) -> None:
     index = index_at(tmp_path)
-    index.upsert("mlflow", Batch((Node(RUN, {"name": "trees", "status": "RUNNING"}),)), T0)
-    index.upsert("mlflow", Batch((Node(RUN, {"status": "FINISHED"}), Node(refs.run("lab", "s")))), T0)
+    index.upsert("mlflow", batch((Node(RUN, {"name": "trees", "status": "RUNNING"}),)), T0)
+    index.upsert("mlflow", batch((Node(RUN, {"status": "FINISHED"}), Node(refs.run("lab", "s"))), partial=True), T0)
     node = index.graph().get(RUN)
     assert node is not None
     assert node.facts == {"name": "trees", "status": "FINISHED"}
@@ -110,8 +112,8 @@ def test_increments_add_and_lay_facts_over_earlier_ones(tmp_path: Path) -> None:
 
 def test_facts_of_a_complete_kind_are_replaced(tmp_path: Path) -> None:
     index = index_at(tmp_path)
-    index.upsert("airflow", Batch((Node(A, {"paused": True, "description": "old"}),), (), KINDS), T0)
-    index.upsert("airflow", Batch((Node(A, {"paused": False}),), (), KINDS), T0)
+    index.upsert("airflow", batch((Node(A, {"paused": True, "description": "old"}),), (), KINDS), T0)
+    index.upsert("airflow", batch((Node(A, {"paused": False}),), (), KINDS), T0)
     node = index.graph().get(A)
     assert node is not None
     assert node.facts == {"paused": False}
@@ -121,16 +123,16 @@ def test_facts_of_a_complete_kind_are_replaced(tmp_path: Path) -> None:
 def test_an_edge_that_is_no_longer_told_goes(tmp_path: Path) -> None:
     index = index_at(tmp_path)
     edge = Edge(A, B, Relation.TRIGGERS, Evidence.DECLARED)
-    index.upsert("airflow", Batch((Node(A), Node(B)), (edge,), KINDS), T0)
+    index.upsert("airflow", batch((Node(A), Node(B)), (edge,), KINDS), T0)
     assert index.graph().edge_count == 1
-    assert index.upsert("airflow", Batch((Node(A), Node(B)), (), KINDS), T0)
+    assert index.upsert("airflow", batch((Node(A), Node(B)), (), KINDS), T0)
     assert index.graph().edge_count == 0
     index.close()
 
 
 def test_an_end_that_nobody_brought_is_drawn_without_facts(tmp_path: Path) -> None:
     index = index_at(tmp_path)
-    index.upsert("mlflow", Batch((Node(RUN),), (Edge(A, RUN, Relation.STARTED, Evidence.DECLARED),)), T0)
+    index.upsert("mlflow", batch((Node(RUN),), (Edge(A, RUN, Relation.STARTED, Evidence.DECLARED),)), T0)
     node = index.graph().get(A)
     assert node is not None
     assert dict(node.facts) == {}
@@ -157,7 +159,7 @@ def test_a_file_that_cannot_be_used_is_built_anew_and_the_log_says_so(
             file.write_text("not a database, long enough to be read as a header that is wrong " * 20)
         case "version":
             with sqlite3.connect(file) as db:
-                db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+                db.execute(f"PRAGMA user_version = {VERSION + 1}")
             db.close()
         case _:
             file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
@@ -193,12 +195,12 @@ def test_a_dag_says_why_its_last_run_failed_until_one_succeeds(tmp_path: Path) -
     index = index_at(tmp_path)
     run = refs.dag_run("local", "a", "scheduled__1")
     failed = {"state": "failed", "start": "2026-11-21T00:00:00Z", "reason": "extract failed: no column 'temp'."}
-    index.upsert("airflow", Batch((Node(A), Node(run, failed))), T0)
+    index.upsert("airflow", batch((Node(A), Node(run, failed))), T0)
     node = index.graph().get(A)
     assert node is not None
     assert node.facts["last_reason"] == "extract failed: no column 'temp'."
     # The same run, cleared and run again: what is merged still knows the old reason.
-    index.upsert("airflow", Batch((Node(run, {"state": "success"}),)), T0)
+    index.upsert("airflow", batch((Node(run, {"state": "success"}),), partial=True), T0)
     node = index.graph().get(A)
     assert node is not None
     assert "last_reason" not in node.facts

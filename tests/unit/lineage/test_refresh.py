@@ -16,6 +16,7 @@ from e2e_ml.lineage.collectors import Batch, CollectError
 from e2e_ml.lineage.graph import Graph, Node
 from e2e_ml.lineage.index import Index
 from e2e_ml.lineage.refresh import Refresher, Report, Visit
+from tests.unit.lineage.batches import batch
 
 SOON = 20.0  # seconds; a test that waits longer has found a fault
 DAG = refs.dag("local", "a")
@@ -31,11 +32,11 @@ class Counting:
         self.visits: Queue[Mapping[str, Any]] = Queue()
         self.closed = threading.Event()
 
-    def collect(self, cursor: Mapping[str, Any]) -> Batch:
+    def collect(self, cursor: Mapping[str, Any]) -> Iterator[Batch]:
         self.visits.put(dict(cursor))
         if self.down is not None:
             raise self.down
-        return Batch((Node(DAG, {"fact": self.fact}),), (), frozenset({DAG.kind}), {"n": cursor.get("n", 0) + 1})
+        yield batch((Node(DAG, {"fact": self.fact}),), (), {DAG.kind}, {"n": cursor.get("n", 0) + 1})
 
     def close(self) -> None:
         self.closed.set()
@@ -71,7 +72,7 @@ def test_it_visits_tells_and_ends(index: Index) -> None:
 
 
 def test_a_service_that_is_down_leaves_the_last_known_graph(index: Index) -> None:
-    index.upsert("airflow:local", Batch((Node(DAG),)), datetime.now(UTC) - timedelta(hours=1))
+    index.upsert("airflow:local", batch((Node(DAG),)), datetime.now(UTC) - timedelta(hours=1))
     collector, heard = Counting(), Queue[tuple[Graph, Report]]()
     collector.down = CollectError("Airflow does not answer. Start it.")
     refresher = Refresher(index, [collector], interval=3600)

@@ -1,0 +1,165 @@
+"""Edges between numbered things as sorted arrays, and walks over them: compressed sparse rows, in both directions.
+
+Knows numbers alone; `graph` gives them names. A million edges take 28 MB, are sorted in about 0.2 s and read at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+# What is kept of an edge: `score` in thousandths, `seen` in seconds since 1970 (0: not known), `relation`, `evidence`
+# by their places in their enumerations, `reason` by its number in the index.
+CLAIM = np.dtype(
+    [
+        ("up", "<u4"), ("down", "<u4"), ("reason", "<u4"), ("seen", "<u4"), ("score", "<u2"), ("relation", "u1"),
+        ("evidence", "u1"),
+    ]
+)  # fmt: skip
+
+Claims = npt.NDArray[Any]  # of CLAIM
+Numbers = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+_FEW = 48  # things at one distance up to which a loop is faster than an array's overhead
+
+
+class Rows:
+    """One direction: for each thing the places of its edges, and the thing at each one's other end."""
+
+    def __init__(
+        self, here: Numbers, there: Numbers, relations: npt.NDArray[np.uint8], places: Numbers, n: int
+    ) -> None:
+        """`here` is sorted; the four have one entry an edge."""
+        self.starts = np.zeros(n + 1, np.int64)
+        np.cumsum(np.bincount(here, minlength=n), out=self.starts[1:])
+        self.there, self.relations, self.places = there, relations, places
+
+    def of(self, thing: int) -> Numbers:
+        """The places of its edges among all claims."""
+        return self.places[self.starts[thing] : self.starts[thing + 1]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """What a walk reached, nearest first, its start left out."""
+
+    things: Numbers
+    distances: Numbers
+    by: Numbers  # the place of the edge that reached it first
+
+
+class Adjacency:
+    """`claims` with one row for each pair of ends and relation, sorted by upstream and downstream end."""
+
+    def __init__(self, claims: Claims, n: int) -> None:
+        self.claims, self.size = claims, n
+        up, down = claims["up"].astype(np.int64), claims["down"].astype(np.int64)
+        relations = np.ascontiguousarray(claims["relation"])
+        self.down = Rows(up, down, relations, np.arange(len(claims)), n)
+        order = np.argsort(down, kind="stable")
+        self.up = Rows(down[order], up[order], relations[order], order, n)
+
+    def walk(
+        self,
+        start: int,
+        *,
+        down: bool,
+        depth: int | None = None,
+        left_out: Mask | None = None,
+        stop: Mask | None = None,
+    ) -> Reached:
+        """Everything within `depth` edges of `start`, by the shortest ways. Cycles end the walk.
+
+        `left_out`: relation -> whether its edges are not followed. `stop`: thing -> whether what lies behind it is not
+        looked at.
+        """
+        rows = self.down if down else self.up
+        seen = np.zeros(self.size, np.bool_)
+        seen[start] = True
+        level = np.array([start], np.int64)
+        things: list[Numbers] = []
+        ways: list[Numbers] = []
+        while len(level) and (depth is None or len(things) < depth):
+            step = _few if len(level) <= _FEW else _many
+            level, by = step(rows, level, seen, left_out)
+            things.append(level)
+            ways.append(by)
+            if stop is not None:
+                level = level[~stop[level]]
+        lengths = [len(t) for t in things]
+        return Reached(
+            np.concatenate(things) if things else np.empty(0, np.int64),
+            np.repeat(np.arange(1, len(lengths) + 1), lengths),
+            rows.places[np.concatenate(ways)] if ways else np.empty(0, np.int64),
+        )
+
+
+def _many(rows: Rows, level: Numbers, seen: Mask, left_out: Mask | None) -> tuple[Numbers, Numbers]:
+    """The things one edge beyond `level` that were not seen yet, each with the row that leads there; marks them."""
+    first = rows.starts[level]
+    counts = rows.starts[level + 1] - first
+    total = int(counts.sum())
+    if total == 0:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    at = np.repeat(first - np.concatenate(([0], np.cumsum(counts)[:-1])), counts) + np.arange(total)
+    if left_out is not None:
+        at = at[~left_out[rows.relations[at]]]
+    at = at[~seen[rows.there[at]]]
+    there, where = np.unique(rows.there[at], return_index=True)
+    order = np.argsort(where)
+    there, where = there[order], where[order]
+    seen[there] = True
+    return there, at[where]
+
+
+def _few(rows: Rows, level: Numbers, seen: Mask, left_out: Mask | None) -> tuple[Numbers, Numbers]:
+    """`_many`, thing by thing; a thing with very many edges is handed back to it."""
+    found: list[int] = []
+    ways: list[int] = []
+    skip = left_out.tolist() if left_out is not None else None
+    for thing in level.tolist():
+        low, high = rows.starts[thing : thing + 2].tolist()
+        if high - low > 16 * _FEW:
+            there, by = _many(rows, np.array([thing]), seen, left_out)
+            found += there.tolist()
+            ways += by.tolist()
+            continue
+        ends = rows.there[low:high].tolist()
+        kinds = rows.relations[low:high].tolist() if skip is not None else None
+        for i, other in enumerate(ends):
+            if (skip is None or kinds is None or not skip[kinds[i]]) and not seen[other]:
+                seen[other] = True
+                found.append(other)
+                ways.append(low + i)
+    return np.array(found, np.int64), np.array(ways, np.int64)
+
+
+def strongest(claims: Claims, rank: Callable[[Claims], npt.NDArray[np.int64]]) -> Claims:
+    """One row for each pair of ends and relation: that of the greatest `rank`; sorted by upstream, then downstream."""
+    key = (claims["up"].astype(np.uint64) << np.uint64(32)) | claims["down"]
+    claims = claims[np.argsort(key)]
+    same = (claims["up"][1:] == claims["up"][:-1]) & (claims["down"][1:] == claims["down"][:-1])
+    if not same.any():
+        return claims
+    # Few pairs have several claims: those alone are sorted by all that tells them apart.
+    grouped = np.zeros(len(claims), np.bool_)
+    grouped[1:] |= same
+    grouped[:-1] |= same
+    some = claims[grouped]
+    order = np.lexsort((-rank(some), some["relation"], some["down"], some["up"]))
+    some = some[order]
+    first = np.ones(len(some), np.bool_)
+    first[1:] = (
+        (some["up"][1:] != some["up"][:-1])
+        | (some["down"][1:] != some["down"][:-1])
+        | (some["relation"][1:] != some["relation"][:-1])
+    )
+    where = np.flatnonzero(grouped)
+    claims[where] = some
+    keep = np.ones(len(claims), np.bool_)
+    keep[where] = first
+    return claims[keep]

@@ -1,0 +1,314 @@
+"""The index: what the collectors have read, in one SQLite file, and the graph made of it.
+
+It is a cache. Delete the file and the next visits fill it again. Deleted things stay, marked, for as long as others
+stand on them. What people said of inferred edges is no cache: it stands in `judgements`, in a file of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import threading
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+from e2e_ml.lineage.collectors import Batch, Record
+from e2e_ml.lineage.graph import KIND_NUMBERS, Edge, Graph, Node
+from e2e_ml.lineage.index import packing
+from e2e_ml.lineage.index.drawing import Told, draw
+from e2e_ml.lineage.index.file import connect, open_file, replace
+from e2e_ml.lineage.index.linker import Linker, instances
+from e2e_ml.lineage.index.names import NumberedNames, time
+from e2e_ml.lineage.judgements import Judgements
+from e2e_ml.refs import Kind, Ref
+
+log = logging.getLogger(__name__)
+RULES = 0  # the source of links and derived facts
+
+
+class Index:
+    """Safe to use from several threads and processes; one at a time writes.
+
+    `path` is made readable by its owner alone; None keeps it in memory.
+    """
+
+    def __init__(self, path: Path | None, judgements: Judgements | None = None) -> None:
+        self._path = path
+        self._lock = threading.RLock()
+        self._readers = threading.local()
+        self._open_readers: list[sqlite3.Connection] = []
+        self.judgements = judgements or Judgements(None)
+        self._db = open_file(path)
+        try:
+            self._load()
+        except sqlite3.DatabaseError as error:
+            if path is None:
+                raise
+            self._start_anew(path, error)
+
+    def close(self) -> None:
+        with self._lock:
+            for reader in self._open_readers:
+                reader.close()
+            self._open_readers.clear()
+            self._db.close()
+
+    # --- reading ---
+
+    def graph(self) -> Graph:
+        """The lifecycle as of now: an immutable snapshot, the same object until something changes."""
+        with self._lock:
+            if self._written_elsewhere():
+                self._load()
+            if self._graph is None or self._judged != self.judgements.version:
+                self._judged = self.judgements.version
+                self._graph = draw(self._names, self._told, self.judgements.all(), self._reason)
+            return self._graph
+
+    def cursor(self, collector: str) -> dict[str, Any]:
+        """Where a collector left off; empty before its first visit."""
+        row = self._reader().execute("SELECT cursor FROM sources WHERE name = ?", (collector,)).fetchone()
+        return cast(dict[str, Any], json.loads(row[0])) if row else {}
+
+    def visited_at(self, collector: str) -> datetime | None:
+        """When a collector last succeeded, in UTC; None: never."""
+        row = self._reader().execute("SELECT visited_at FROM sources WHERE name = ?", (collector,)).fetchone()
+        return time(row[0]) if row else None
+
+    def search(self, text: str, kinds: Iterable[Kind] = (), limit: int = 50) -> list[Ref]:
+        """Things whose title or name contains every word of `text`, in any case; words of one or two letters are
+        looked for at the start. The best match first."""
+        wanted = [KIND_NUMBERS[kind] for kind in kinds]
+        where, values = _search_terms(text)
+        kind = f"AND kind IN ({','.join('?' * len(wanted))})" if wanted else ""
+        rows = self._reader().execute(
+            f"SELECT things.number FROM titles JOIN things ON things.number = titles.rowid "  # noqa: S608 - marks
+            f"WHERE {where} {kind} ORDER BY length(title), title LIMIT ?",
+            [*values, *wanted, limit],
+        )
+        graph = self.graph()
+        return [ref for (number,) in rows if (ref := self._names.ref(number)) in graph]
+
+    # --- writing ---
+
+    def upsert(self, collector: str, batch: Batch, now: datetime | None = None) -> bool:
+        """Take in what a visit brought, in one transaction. Returns whether the graph changed."""
+        now = now or datetime.now(UTC)
+        with self._lock:
+            if self._written_elsewhere():
+                self._load()
+            try:
+                with self._transaction():
+                    return self._take_in(collector, batch, now)
+            except sqlite3.DatabaseError as error:
+                if self._path is None or isinstance(error, sqlite3.OperationalError | sqlite3.IntegrityError):
+                    raise
+                self._start_anew(self._path, error)
+                return True
+
+    def _take_in(self, collector: str, batch: Batch, now: datetime) -> bool:
+        source, is_new = self._source(collector)
+        sweep = batch.sweep if batch.sweep is not None else self._next_sweep(source)
+        changed = {n for record in batch.records if (n := self._put(source, record, sweep, now)) is not None}
+        gone = [number for ref in batch.gone if (number := self._names.number(ref)) is not None]
+        gone += self._unswept(source, sweep, batch.complete)
+        changed.update(n for n in gone if self._mark_gone(source, n, now))
+        if changed or is_new:
+            linker = Linker(self._db, self._node, self._names.ref)
+            keys = [instances(collector.partition(":")[0])] if is_new else []
+            linker.settle(sorted(changed), partial(self._tell, now), keys)
+            self._names.changed(changed)
+            self._graph = None
+        self._db.execute(
+            "UPDATE sources SET cursor = ?, visited_at = ? WHERE number = ?",
+            (json.dumps(dict(batch.cursor)), now.isoformat(), source),
+        )
+        return bool(changed)
+
+    def _put(self, source: int, record: Record, sweep: int, now: datetime) -> int | None:
+        """Keep what a source tells of a thing; returns its number where that is something new."""
+        number = self._number(record.node.ref)
+        kept = self._told.get((number, source))
+        row = self._db.execute("SELECT facts FROM facts WHERE thing = ? AND source = ?", (number, source)).fetchone()
+        facts = dict(record.node.facts)
+        claims = self._claims(record.edges, now)
+        if record.partial and row:
+            facts = {**json.loads(row[0]), **facts}
+            claims = packing.joined(kept or b"", claims)
+        packed = packing.pack(claims, kept)
+        text = json.dumps(facts, sort_keys=True)
+        was_gone = self._names.gone.get(number) is not None
+        if kept is not None and row is not None and row[0] == text and packed == kept and not was_gone:
+            self._db.execute("UPDATE records SET sweep = ? WHERE thing = ? AND source = ?", (sweep, number, source))
+            return None
+        self._db.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?, NULL, ?)", (number, source, sweep, packed))
+        self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", (number, source, text))
+        self._told[number, source] = packed
+        self._names.gone.pop(number, None)
+        self._names.changed((number,))
+        self._put_title(number, record.node)
+        return number
+
+    def _put_title(self, number: int, node: Node) -> None:
+        title = f"{node.title} {node.ref.name}" if node.title != node.ref.name else node.title
+        known = self._db.execute("SELECT title FROM titles WHERE rowid = ?", (number,)).fetchone()
+        if known is None:
+            self._db.execute("INSERT INTO titles (rowid, title) VALUES (?, ?)", (number, title))
+        elif known[0] != title:
+            self._db.execute("UPDATE titles SET title = ? WHERE rowid = ?", (title, number))
+
+    def _unswept(self, source: int, sweep: int, kinds: Iterable[Kind]) -> list[int]:
+        """The things of `kinds` that the sweep did not name."""
+        wanted = [KIND_NUMBERS[kind] for kind in kinds]
+        rows = self._db.execute(
+            "SELECT thing FROM records JOIN things ON number = thing WHERE source = ? AND sweep < ? "  # noqa: S608
+            f"AND gone_since IS NULL AND kind IN ({','.join('?' * len(wanted))})",
+            [source, sweep, *wanted],
+        )
+        return [number for (number,) in rows]
+
+    def _mark_gone(self, source: int, number: int, now: datetime) -> bool:
+        done = self._db.execute(
+            "UPDATE records SET gone_since = ? WHERE thing = ? AND source = ? AND gone_since IS NULL",
+            (now.isoformat(), number, source),
+        )
+        left = self._db.execute(
+            "SELECT 1 FROM records WHERE thing = ? AND source > 0 AND gone_since IS NULL", (number,)
+        ).fetchone()
+        if done.rowcount == 0 or left:
+            return False
+        self._names.gone[number] = now.isoformat()
+        self._names.changed((number,))
+        return True
+
+    def _tell(self, now: datetime, number: int, links: list[Edge], facts: Mapping[str, Any]) -> None:
+        """Keep what the rules say of a thing."""
+        kept = self._told.get((number, RULES))
+        packed = packing.pack(self._claims(links, now), kept)
+        if packed != (kept or b""):
+            self._db.execute("INSERT OR REPLACE INTO records VALUES (?, ?, 0, NULL, ?)", (number, RULES, packed))
+            self._told[number, RULES] = packed
+            self._graph = None
+        text = json.dumps(dict(facts), sort_keys=True)
+        row = self._db.execute("SELECT facts FROM facts WHERE thing = ? AND source = ?", (number, RULES)).fetchone()
+        if text != (row[0] if row else "{}"):
+            self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", (number, RULES, text))
+            self._names.changed((number,))
+            self._graph = None
+
+    # --- numbers ---
+
+    def _node(self, number: int) -> Node:
+        """A thing as its services tell of it, in the transaction that is under way."""
+        facts: dict[str, Any] = {}
+        for (text,) in self._db.execute(
+            "SELECT facts FROM facts WHERE thing = ? AND source > 0 ORDER BY source", (number,)
+        ):
+            facts.update(json.loads(text))
+        return Node(self._names.ref(number), facts, time(self._names.gone.get(number)))
+
+    def _number(self, ref: Ref) -> int:
+        number = self._names.number(ref)
+        if number is None:
+            uri, kind = str(ref), KIND_NUMBERS[ref.kind]
+            parent = self._number(ref.parent) if ref.parent else 0
+            done = self._db.execute("INSERT INTO things (ref, kind, parent) VALUES (?, ?, ?)", (uri, kind, parent))
+            number = cast(int, done.lastrowid)
+            self._names.add(number, uri, kind, parent, ref)
+        return number
+
+    def _claims(self, edges: Iterable[Edge], now: datetime) -> dict[packing.Key, packing.Said]:
+        return packing.claims(edges, self._number, self._reason, now)
+
+    def _reason(self, text: str) -> int:
+        number = self._names.reason_numbers.get(text)
+        if number is None:
+            done = self._db.execute("INSERT INTO reasons (text) VALUES (?)", (text,))
+            number = cast(int, done.lastrowid)
+            self._names.add_reason(number, text)
+        return number
+
+    def _source(self, collector: str) -> tuple[int, bool]:
+        row = self._db.execute("SELECT number FROM sources WHERE name = ?", (collector,)).fetchone()
+        if row:
+            return row[0], False
+        done = self._db.execute("INSERT INTO sources (name, cursor) VALUES (?, '{}')", (collector,))
+        return cast(int, done.lastrowid), True
+
+    def _next_sweep(self, source: int) -> int:
+        row = self._db.execute("SELECT max(sweep) FROM records WHERE source = ?", (source,)).fetchone()
+        return (row[0] or 0) + 1
+
+    # --- the file ---
+
+    def _load(self) -> None:
+        self._graph: Graph | None = None
+        self._judged = self.judgements.version
+        names = self._names = NumberedNames(self._reader)
+        for row in self._db.execute("SELECT number, ref, kind, parent FROM things ORDER BY number"):
+            names.add(*row)
+        for number, text in self._db.execute("SELECT number, text FROM reasons"):
+            names.add_reason(number, text)
+        self._told: Told = {}
+        living: set[int] = set()
+        for thing, source, gone, claims in self._db.execute("SELECT thing, source, gone_since, claims FROM records"):
+            self._told[thing, source] = claims
+            if source == RULES:
+                continue
+            if gone is None:
+                living.add(thing)
+                names.gone.pop(thing, None)
+            elif thing not in living:
+                names.gone[thing] = max(gone, names.gone.get(thing, ""))
+        self._data_version = self._version()
+
+    def _start_anew(self, path: Path, error: sqlite3.Error) -> None:
+        """A file that breaks under our hands is replaced; the collectors then begin from the start."""
+        for reader in self._open_readers:
+            reader.close()
+        self._open_readers.clear()
+        self._readers = threading.local()
+        self._db.close()
+        self._db = replace(path, f"cannot be read ({error})")
+        self._load()
+
+    def _version(self) -> int:
+        return cast(int, self._db.execute("PRAGMA data_version").fetchone()[0])
+
+    def _written_elsewhere(self) -> bool:
+        """Whether another process has written since we last read or wrote."""
+        return self._path is not None and self._version() != self._data_version
+
+    def _reader(self) -> sqlite3.Connection:
+        """A connection for reading on this thread: readers do not wait for a writer."""
+        if self._path is None:
+            return self._db
+        reader = getattr(self._readers, "db", None)
+        if reader is None:
+            reader = self._readers.db = connect(self._path)
+            with self._lock:
+                self._open_readers.append(reader)
+        return cast(sqlite3.Connection, reader)
+
+    @contextmanager
+    def _transaction(self) -> Generator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            self._load()  # what was noted in memory is taken back as well
+            raise
+        self._db.execute("COMMIT")
+
+
+def _search_terms(text: str) -> tuple[str, list[str]]:
+    words = text.split()
+    terms = ["titles MATCH ?" if len(word) >= 3 else "title LIKE ?" for word in words]
+    values = ['"{}"'.format(word.replace('"', '""')) if len(word) >= 3 else f"{word}%" for word in words]
+    return " AND ".join(terms) or "1", values

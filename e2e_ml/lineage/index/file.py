@@ -1,0 +1,89 @@
+"""The index's file: one SQLite database in WAL mode, readable by its owner alone. What it holds, and how it is opened.
+
+It is a cache: a file that is broken or of another version is replaced, and the log says so.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+import zlib
+from pathlib import Path
+
+from e2e_ml import __version__
+from e2e_ml.lineage.graph import EVIDENCE, KINDS, RELATIONS
+
+log = logging.getLogger(__name__)
+
+SCHEMA = """
+CREATE TABLE sources (number INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, cursor TEXT NOT NULL, visited_at TEXT);
+-- Everything that has a name. Numbers are never used again.
+CREATE TABLE things (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, ref TEXT UNIQUE NOT NULL, kind INTEGER NOT NULL, parent INTEGER NOT NULL
+);
+-- What a source tells of a thing; source 0 is what the rules say. `claims`: its edges, packed as `adjacency.CLAIM`.
+CREATE TABLE records (
+    thing INTEGER NOT NULL, source INTEGER NOT NULL, sweep INTEGER NOT NULL, gone_since TEXT, claims BLOB NOT NULL,
+    PRIMARY KEY (thing, source)
+);
+CREATE TABLE facts (
+    thing INTEGER NOT NULL, source INTEGER NOT NULL, facts TEXT NOT NULL, PRIMARY KEY (thing, source)
+) WITHOUT ROWID;
+CREATE TABLE reasons (number INTEGER PRIMARY KEY, text TEXT UNIQUE NOT NULL);
+-- What each thing answers to, and the keys (hashed) that its rules looked at.
+CREATE TABLE answers (
+    key TEXT NOT NULL, at TEXT NOT NULL, thing INTEGER NOT NULL, value TEXT NOT NULL, PRIMARY KEY (key, at, thing)
+) WITHOUT ROWID;
+CREATE INDEX answers_of ON answers (thing);
+CREATE TABLE looks (key INTEGER NOT NULL, thing INTEGER NOT NULL, PRIMARY KEY (key, thing)) WITHOUT ROWID;
+CREATE INDEX looks_of ON looks (thing);
+-- What people call things, for search: the number of a row is the thing's.
+CREATE VIRTUAL TABLE titles USING fts5 (title, tokenize = 'trigram');
+"""
+# A file made with other tables, enumerations or rules is made anew.
+VERSION = zlib.crc32(repr((SCHEMA, KINDS, RELATIONS, EVIDENCE, __version__)).encode()) & 0x7FFFFFFF
+
+
+def open_file(path: Path | None) -> sqlite3.Connection:
+    """The database at `path`, made where there is none; one in memory for None."""
+    if path is None:
+        return _create(sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None))
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        db = connect(path)
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version == VERSION:
+            return db
+        if version == 0 and not db.execute("SELECT 1 FROM sqlite_master").fetchone():
+            return _create(db)
+        why = "was made by another version"
+        db.close()
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+            raise
+        why = f"cannot be read ({error})"
+    return replace(path, why)
+
+
+def replace(path: Path, why: str) -> sqlite3.Connection:
+    """A new, empty database at `path`."""
+    log.warning("The lineage index %s %s; it is built anew from the services.", path, why)
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    return _create(connect(path))
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    path.chmod(0o600)
+    db = sqlite3.connect(path, check_same_thread=False, timeout=10, isolation_level=None, cached_statements=256)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = NORMAL")
+    db.execute("PRAGMA mmap_size = 1073741824")
+    return db
+
+
+def _create(db: sqlite3.Connection) -> sqlite3.Connection:
+    db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+    return db

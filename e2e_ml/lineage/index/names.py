@@ -1,0 +1,106 @@
+"""The numbers of things: their names in memory, and their facts as they are asked for, from the file."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from e2e_ml.lineage.graph import KINDS, Node
+from e2e_ml.refs import Ref
+
+_KEPT = 20_000  # nodes in memory
+_AT_ONCE = 500  # nodes read by one query
+
+
+class NumberedNames:
+    """Grows and is never renumbered, so that snapshots share it. Its readers may be on any thread."""
+
+    def __init__(self, reader: Callable[[], sqlite3.Connection]) -> None:
+        self._reader = reader
+        self.uris: list[str] = [""]  # by number, from 1
+        self.kinds = bytearray(1)
+        self.parents = array("q", [0])  # by number, 0 where there is none
+        self.numbers: dict[str, int] = {}
+        self.gone: dict[int, str] = {}  # number -> since when
+        self.reasons: list[str] = [""]
+        self.reason_numbers: dict[str, int] = {"": 0}
+        self._refs: list[Ref | None] = [None]
+        self._nodes: dict[int, Node] = {}
+        self._changes = 0
+        self._lock = threading.Lock()
+
+    # --- what `graph.Names` wants ---
+
+    def number(self, ref: Ref) -> int | None:
+        return self.numbers.get(str(ref))
+
+    def ref(self, number: int) -> Ref:
+        ref = self._refs[number]
+        if ref is None:
+            ref = self._refs[number] = Ref.stored(KINDS[self.kinds[number] - 1], self.uris[number])
+        return ref
+
+    def reason(self, number: int) -> str:
+        return self.reasons[number]
+
+    def nodes(self, numbers: Iterable[int]) -> Iterator[Node]:
+        """The nodes of `numbers`, in their order."""
+        wanted = list(numbers)
+        for first in range(0, len(wanted), _AT_ONCE):
+            some = wanted[first : first + _AT_ONCE]
+            missing = [number for number in some if number not in self._nodes]
+            read = self._read(missing) if missing else {}
+            for number in some:
+                yield read.get(number) or self._nodes.get(number) or self._read([number])[number]
+
+    def _read(self, numbers: list[int]) -> dict[int, Node]:
+        before = self._changes
+        marks = ",".join("?" * len(numbers))
+        facts: dict[int, dict[str, Any]] = {}
+        # The services in the order in which they were first read; what the rules derive (source 0) lies below them.
+        rows = self._reader().execute(
+            f"SELECT thing, facts FROM facts WHERE thing IN ({marks}) ORDER BY thing, source",  # noqa: S608 - marks
+            numbers,
+        )
+        for number, text in rows:
+            facts[number] = {**facts[number], **json.loads(text)} if number in facts else json.loads(text)
+        nodes = {n: Node(self.ref(n), facts.get(n, {}), time(self.gone.get(n))) for n in numbers}
+        with self._lock:
+            if before == self._changes:
+                if len(self._nodes) > _KEPT:
+                    self._nodes.clear()
+                self._nodes.update(nodes)
+        return nodes
+
+    # --- what the index does ---
+
+    def add(self, number: int, uri: str, kind: int, parent: int, ref: Ref | None = None) -> None:
+        while len(self.uris) <= number:
+            self.uris.append("")
+            self.kinds.append(0)
+            self.parents.append(0)
+            self._refs.append(None)
+        self.uris[number], self.kinds[number], self.parents[number], self._refs[number] = uri, kind, parent, ref
+        self.numbers[uri] = number
+
+    def add_reason(self, number: int, text: str) -> None:
+        while len(self.reasons) <= number:
+            self.reasons.append("")
+        self.reasons[number] = text
+        self.reason_numbers[text] = number
+
+    def changed(self, numbers: Iterable[int]) -> None:
+        """Their facts have other values from now on."""
+        with self._lock:
+            self._changes += 1
+            for number in numbers:
+                self._nodes.pop(number, None)
+
+
+def time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
