@@ -16,10 +16,13 @@ from starlette.exceptions import HTTPException
 
 from e2e_ml import __version__, resources
 from e2e_ml.festaf.errors import FeatureStoreError
+from e2e_ml.festaf.rows.interval import STORE
 from e2e_ml.festaf.server import api, pages, rows, training_sets, wishing
 from e2e_ml.festaf.server.live import Live, live_of
 from e2e_ml.festaf.server.rendering import NotHereError, missing, render
-from e2e_ml.festaf.server.security import Guard, RefusedError, host_allowed
+from e2e_ml.festaf.server.security import Guard, RefusedError, check_token, host_allowed
+from e2e_ml.openlineage import server as openlineage
+from e2e_ml.openlineage.inbox import Inbox
 
 _LOG = logging.getLogger(__name__)
 
@@ -57,6 +60,8 @@ def create_app(
     app.include_router(rows.router)
     app.include_router(training_sets.router)
     app.include_router(wishing.api)
+    inbox = Inbox(Path(project) / STORE / "openlineage.db")
+    app.include_router(openlineage.router(inbox, lambda given: check_token(given, token)))
     app.include_router(wishing.pages)
     app.include_router(pages.router)
     app.mount("/static", _Static(directory=resources.path("catalog")), name="static")
