@@ -93,7 +93,7 @@ class FeastCollector:
         if settings.url:
             return RegistryServer(settings.url, self._secret)
         if repository is None:
-            raise CollectError("workbench.yaml does not say where Feast's registry is. Write `registry`, `url` or `repo`.")
+            raise CollectError("workbench.yaml says no place of Feast's registry. Write `registry`, `url` or `repo`.")
         place = place_of(repository)
         return RegistryServer(place.url, self._secret) if isinstance(place, RegistryServer) else place
 

@@ -387,7 +387,11 @@ def read_registry(content: bytes) -> Registry:
 
 
 def _cut(registry: Registry) -> str | None:
-    """Why this is a part of a registry. Fields are written in the order of their numbers, so the last ones are lost."""
+    """Why this is a part of a registry. Fields are written in the order of their numbers, so the last ones are lost.
+
+    One cut is not seen: that before the history of versions, which a registry of an older Feast has none of. It takes
+    the label views with it.
+    """
     named = {project.spec.name for project in registry.projects}
     things = (
         *registry.entities, *registry.views, *registry.services, *registry.on_demand, *registry.stream_views,

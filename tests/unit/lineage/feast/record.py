@@ -32,13 +32,11 @@ registry = Registry.FromString(open(sys.argv[1], "rb").read())
 registry.ClearField("infra")
 for record in registry.feature_view_version_history.records:
     record.ClearField("feature_view_proto")
-for views in (registry.on_demand_feature_views, registry.stream_feature_views, registry.feature_views):
-    for view in views:
-        view.spec.feature_transformation.user_defined_function.body = b""
-        if hasattr(view.spec, "user_defined_function"):
-            view.spec.user_defined_function.body = b""
-for view in registry.stream_feature_views:
-    view.spec.feature_transformation.ClearField("user_defined_function")
+for view in (*registry.on_demand_feature_views, *registry.stream_feature_views, *registry.feature_views):
+    if view.spec.HasField("feature_transformation"):
+        view.spec.feature_transformation.user_defined_function.ClearField("body")
+    if hasattr(view.spec, "user_defined_function"):
+        view.spec.user_defined_function.ClearField("body")
 open(sys.argv[2], "wb").write(registry.SerializeToString(deterministic=True))
 """
 
