@@ -58,7 +58,8 @@ FACTS: Mapping[Kind, tuple[str, ...]] = {
         "description", "owner", "tags", "schedule", "paused", "next_run", "last_run", "last_state", "last_duration",
         "last_interval_start", "last_interval_end", "recent",  # recent: [{run_id, state, start, end}], newest first
         "file", "import_errors",
-        "constants",  # what its source names: {uris, models, views, columns}
+        "doc_md", "owner_links",  # owner_links: {owner: address}
+        "constants",  # what its source names: {uris, models, experiments, features, columns}, each sorted and bounded
         "last_reason",  # why the last run failed, as its failed task's log says
     ),
     Kind.TASK: ("operator",),
@@ -74,7 +75,7 @@ FACTS: Mapping[Kind, tuple[str, ...]] = {
     Kind.EXPERIMENT: ("name",),
     Kind.RUN: (
         "name", "status", "start", "end", "user", "experiment_id", "experiment", "metrics", "params",
-        "tags",  # those of Airflow, Feast and festaf alone
+        "tags",  # those of Airflow, Feast and festaf, and who made it with what
         "inputs",  # [{name, digest, context, source, columns}]
         "retrievals",  # [{project, feature_service, features}], where the tag was cut
     ),
@@ -83,6 +84,7 @@ FACTS: Mapping[Kind, tuple[str, ...]] = {
     Kind.MODEL_VERSION: (
         "version", "aliases", "created", "run_id", "metrics", "description", "model_id", "source", "tags", "columns",
     ),
+    Kind.ALIAS: ("version",),
     Kind.ENDPOINT: ("url", "mode", "versions"),
     Kind.MONITOR: ("description", "last_event", "dag_id"),
 }  # fmt: skip

@@ -23,12 +23,14 @@ class Record:
     """What one service tells of one thing: its facts, and the edges that its record holds, whichever ends they have.
 
     A record that is read again replaces the earlier one, facts and edges, unless it is `partial`: then its facts are
-    laid over the earlier ones and its edges are added to them.
+    laid over the earlier ones and its edges are added to them. Facts named in `keeps` were not asked for this time:
+    what an earlier record told of them stays.
     """
 
     node: Node
     edges: tuple[Edge, ...] = ()
     partial: bool = False
+    keeps: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
