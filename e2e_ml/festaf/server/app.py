@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from e2e_ml import __version__, resources
 from e2e_ml.festaf.errors import FeatureStoreError
@@ -41,7 +42,7 @@ def create_app(
     wishes, from its own pages. `airflow` is the address of the Airflow that runs its DAGs: pages then link there.
     Raises FeatureStoreError for a folder that holds no readable project.
     """
-    app = FastAPI(
+    app = _Server(
         title="festaf",
         version=__version__,
         description="The feature store: definitions, statistics and the five answers about every feature.",
@@ -51,11 +52,10 @@ def create_app(
     app.state.live = Live(Path(project), airflow.rstrip("/") if airflow else None)
     app.state.token = token
     app.state.form_key = secrets.token_urlsafe(24)
-    app.add_middleware(Guard, served_on=host, extra=tuple(allow_hosts))
-    # Added last, so that it is reached first.
-    app.add_middleware(
-        rows.OnlineRoute, store=app.state.live.store, allowed=lambda name: host_allowed(name, host, tuple(allow_hosts))
+    app.online = rows.OnlineRoute(
+        app.state.live.store, allowed=lambda name: host_allowed(name, host, tuple(allow_hosts))
     )
+    app.add_middleware(Guard, served_on=host, extra=tuple(allow_hosts))
     app.include_router(api.router)
     app.include_router(rows.router)
     app.include_router(training_sets.router)
@@ -68,6 +68,18 @@ def create_app(
     for kind, handler in _HANDLERS:
         app.add_exception_handler(kind, handler)
     return app
+
+
+class _Server(FastAPI):
+    """The application, but for questions online: they do not pass through what all other requests need."""
+
+    online: rows.OnlineRoute
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.online.takes(scope):
+            await self.online.answer(receive, send)
+        else:
+            await super().__call__(scope, receive, send)
 
 
 class _Static(StaticFiles):
@@ -129,8 +141,7 @@ def _http(request: Request, error: HTTPException) -> Response:
 def _failed(request: Request, error: Exception) -> Response:
     # Starlette logs the traceback by raising the error again once this answer is sent.
     _LOG.error("%s %s failed: %s", request.method, request.url.path, error)
-    sentence = "The server failed to answer this; its log says why. Other pages still work."
-    return JSONResponse({"detail": sentence}, 500)
+    return JSONResponse({"detail": rows.FAILED}, 500)
 
 
 # Starlette types a handler as one of any exception; each of these is called with its own alone.

@@ -1,12 +1,14 @@
 """Rows out and in: `POST /api/v1/online` looks the newest values up, `POST /api/v1/push/{view}` writes new ones.
 
 Who asks online waits for a prediction, so that question is answered before the rest of the server is reached: by
-`OnlineRoute`, on the server's own thread where the rows are on this machine. The route of the same name further down
-describes it for the OpenAPI page.
+`OnlineRoute`, on the server's own thread where the rows are on this machine. The route of the same name describes it
+for the OpenAPI page.
 """
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -17,17 +19,21 @@ import orjson
 from fastapi import APIRouter, Body, Header, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 from starlette.concurrency import run_in_threadpool
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from e2e_ml.festaf.errors import FeatureStoreError
+from e2e_ml.festaf.rows.online.serving import Missing
 from e2e_ml.festaf.rows.push import Pushed
 from e2e_ml.festaf.server.live import live_of
 from e2e_ml.festaf.server.rendering import view_or_404
-from e2e_ml.festaf.server.security import HEADERS, check_token
+from e2e_ml.festaf.server.security import HEADERS, RefusedError, check_token
 from e2e_ml.festaf.store import FeatureStore, Prepared
+
+_LOG = logging.getLogger(__name__)
 
 router = APIRouter()
 
+FAILED = "The server failed to answer this; its log says why. Other pages still work."
 PATH = "/api/v1/online"
 _LIMIT = 16 << 20  # bytes of a question
 _MANY = 1000  # rows; more are looked up on another thread, so that others are answered meanwhile
@@ -76,53 +82,99 @@ def push(
 
 
 class OnlineRoute:
-    """Answers `PATH` by itself and leaves everything else, and whom it does not know, to `app`."""
+    """Answers `PATH` by itself. Few calls lie between question and answer: here they cost as much as a look-up."""
 
-    def __init__(self, app: ASGIApp, store: FeatureStore, allowed: Callable[[str], bool]) -> None:
-        self._app = app
-        self._store = store
-        self._allowed = lru_cache(maxsize=1000)(allowed)
+    def __init__(self, store: FeatureStore, allowed: Callable[[str], bool]) -> None:
+        self._turn = _Turn(store)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        @lru_cache(maxsize=1000)
+        def known(host: bytes) -> bool:
+            return allowed(host.decode("latin-1"))
+
+        self._allowed = known
+
+    def takes(self, scope: Scope) -> bool:
+        """Whether a request is this route's. Whom it does not know it leaves to the rest of the server, to refuse."""
         if scope["type"] != "http" or scope["path"] != PATH or scope["method"] != "POST":
-            await self._app(scope, receive, send)
-            return
-        if not self._allowed(next((v.decode("latin-1") for n, v in scope["headers"] if n == b"host"), "")):
-            await self._app(scope, receive, send)  # which refuses it
-            return
-        status, content = await self._answer(await _body(receive))
-        await send(
-            {
-                "type": "http.response.start",
-                "status": status,
-                "headers": [*_HEADERS, (b"content-length", b"%d" % len(content))],
-            }
-        )
+            return False
+        for name, value in scope["headers"]:
+            if name == b"host":
+                return self._allowed(value)
+        return self._allowed(b"")
+
+    async def answer(self, receive: Receive, send: Send) -> None:
+        """Take a request's question and send its answer."""
+        status = 200
+        try:
+            message = await receive()
+            body: bytes = message.get("body", b"")
+            if message.get("more_body", False) or len(body) > _LIMIT:
+                body = await _whole(body, message, receive)
+            asked = _checked(body)
+            prepared, waits = self._turn.prepared(asked["features"], asked.get("names", "full"))
+            if waits or len(asked["rows"]) > _MANY:
+                content = await run_in_threadpool(_answered, prepared, asked)
+            else:
+                content = self._turn.answered(prepared, asked)
+        except FeatureStoreError as error:
+            status, content = 422, _detail(str(error))
+        except RefusedError as error:
+            status, content = error.status, _detail(error.sentence)
+        except Exception:
+            _LOG.exception("POST %s failed.", PATH)
+            status, content = 500, _detail(FAILED)
+        headers = [*_HEADERS, (b"content-length", b"%d" % len(content))]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
 
-    async def _answer(self, body: bytes | None) -> tuple[int, bytes]:
-        if body is None:
-            return 413, _detail(f"The question is longer than {_LIMIT >> 20} MiB. Ask for fewer rows at once.")
-        try:
-            asked = _checked(body)
-            prepared = self._store.prepared(asked["features"], asked.get("names", "full"))
-            if len(asked["rows"]) > _MANY or prepared.waits:
-                return 200, await run_in_threadpool(_answered, prepared, asked)
-            return 200, _answered(prepared, asked)
-        except FeatureStoreError as error:
-            return 422, _detail(str(error))
+
+class _Turn:
+    """What was found to hold in this turn of the event loop: which registry is applied, and which file has the rows.
+
+    Whoever asks in the same turn asked before that was looked up, for what comes in later waits for the next turn. So
+    one look at the files is as good for all of them as one for each, and under load it is shared by many.
+    """
+
+    def __init__(self, store: FeatureStore) -> None:
+        self._store = store
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._prepared: dict[Any, tuple[Prepared, bool]] = {}
+        self._has_read = False
+
+    def prepared(self, features: str | list[str], names: Literal["full", "short"]) -> tuple[Prepared, bool]:
+        """The prepared question, and whether its answer waits. Raises FeatureStoreError."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            self._end()
+            self._loop = loop
+        key = (features if type(features) is str else tuple(features), names)
+        known = self._prepared.get(key)
+        if known is None:
+            prepared = self._store.prepared(features, names)
+            if not self._prepared:
+                loop.call_soon(self._end)
+            known = self._prepared[key] = (prepared, prepared.waits)
+        return known
+
+    def answered(self, prepared: Prepared, asked: Mapping[str, Any]) -> bytes:
+        """The answer to a question that does not wait, and so has nothing to compute."""
+        found = prepared.question.answer(asked["rows"], asked.get("at") or datetime.now(UTC), again=self._has_read)
+        self._has_read = True
+        return _json(*found)
+
+    def _end(self) -> None:
+        self._prepared.clear()
+        self._has_read = False
 
 
-async def _body(receive: Receive) -> bytes | None:
-    """The request's body; None where it is too long."""
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message.get("more_body", False):
+async def _whole(body: bytes, message: Message, receive: Receive) -> bytes:
+    """The request's body, which begins with `body` of `message`. Raises RefusedError where it is too long."""
+    while message.get("more_body", False) and len(body) <= _LIMIT:
         message = await receive()
         body += message.get("body", b"")
-        if len(body) > _LIMIT:
-            return None
-    return body if len(body) <= _LIMIT else None
+    if len(body) > _LIMIT:
+        raise RefusedError(413, f"The question is longer than {_LIMIT >> 20} MiB. Ask for fewer rows at once.")
+    return body
 
 
 def _checked(body: bytes) -> dict[str, Any]:
@@ -131,18 +183,25 @@ def _checked(body: bytes) -> dict[str, Any]:
         asked: Any = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise FeatureStoreError(f"The request is no JSON: {error}.") from None
-    if not isinstance(asked, dict):
+    if type(asked) is not dict:
         raise FeatureStoreError('The request is a JSON object: {"features": "a_service", "rows": [{...}]}.')
     question = cast("dict[str, Any]", asked)
+    features, rows = question.get("features"), question.get("rows")
+    if type(features) is not str and not _is_list_of(features, str):
+        raise FeatureStoreError('"features" is the name of a service or view, or a list of full names of features.')
+    if not _is_list_of(rows, dict):
+        raise FeatureStoreError('"rows" is a list of objects with the keys of each row.')
+    if len(question) > 2:
+        _check_rest(question)
+    return question
+
+
+def _check_rest(question: dict[str, Any]) -> None:
+    """What a question holds beside `features` and `rows`; its `at` becomes a time."""
     if unknown := question.keys() - _FIELDS:
         raise FeatureStoreError(
             f"The request holds {', '.join(sorted(unknown))}; it takes {', '.join(sorted(_FIELDS))}."
         )
-    features, rows = question.get("features"), question.get("rows")
-    if not (isinstance(features, str) or _is_list_of(features, str)):
-        raise FeatureStoreError('"features" is the name of a service or view, or a list of full names of features.')
-    if not _is_list_of(rows, dict):
-        raise FeatureStoreError('"rows" is a list of objects with the keys of each row.')
     if question.get("names", "full") not in ("full", "short"):
         raise FeatureStoreError('"names" is "full" or "short".')
     if (at := question.get("at")) is not None:
@@ -152,15 +211,18 @@ def _checked(body: bytes) -> dict[str, Any]:
             raise FeatureStoreError('"at" is a time such as 2013-01-31T06:00:00Z.') from None
         if question["at"].tzinfo is None:
             raise FeatureStoreError(f'"at" has no time zone: {at}Z is one in UTC.')
-    return question
 
 
 def _is_list_of(value: object, kind: type) -> bool:
-    return isinstance(value, list) and all(isinstance(item, kind) for item in cast("list[object]", value))
+    """Of what JSON gave, whose values are of just these types."""
+    return type(value) is list and set(map(type, cast("list[object]", value))) <= {kind}
 
 
 def _answered(prepared: Prepared, asked: Mapping[str, Any]) -> bytes:
-    rows, missing = prepared.answer(asked["rows"], asked.get("at") or datetime.now(UTC))
+    return _json(*prepared.answer(asked["rows"], asked.get("at") or datetime.now(UTC)))
+
+
+def _json(rows: list[dict[str, Any]], missing: list[dict[str, Missing]]) -> bytes:
     return orjson.dumps({"rows": rows, "missing": missing}, default=_plain)
 
 

@@ -54,6 +54,20 @@ def test_a_file_that_was_replaced_is_read_anew(store: SqliteStore, tmp_path: Pat
     assert read(store, X, 1) == [[2.0]]
 
 
+def test_who_reads_again_need_not_see_that_the_file_was_replaced_but_sees_what_is_in_it(
+    store: SqliteStore, tmp_path: Path
+) -> None:
+    store.upsert(X, frame(X, [at(1, 1, 1.0)]))
+    reader = store.reader(X, ["x"])
+    assert reader([1], True)[1][3] == 1.0  # nothing was read before: it looks all the same
+    store.upsert(X, frame(X, [at(1, 2, 2.0)]))
+    assert reader([1], True)[1][3] == 2.0
+    for path in tmp_path.iterdir():
+        path.unlink()
+    assert reader([1], True)[1][3] == 2.0
+    assert reader([1]) == {}
+
+
 def test_a_forked_process_reads_by_a_connection_of_its_own(store: SqliteStore) -> None:
     store.upsert(X, frame(X, [at(1, 1, 1.0)]))
     reader = store.reader(X, ["x"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from fastapi.testclient import TestClient
 from e2e_ml.festaf.server import rows as server_rows
 from e2e_ml.festaf.server.app import create_app
 from e2e_ml.festaf.server.security import HEADERS
+from e2e_ml.festaf.store import FeatureStore
 from tests.unit.festaf.worlds import hour, project
 
 BEARER = {"authorization": "Bearer token"}
@@ -94,6 +96,52 @@ def test_a_registry_that_changes_is_seen(client: TestClient, tmp_path: Path) -> 
     plane["features"] = [f for f in plane["features"] if f["name"] == "seats"]
     (tmp_path / "registry.json").write_text(json.dumps(registry))
     assert set(ask(client, "plane", {"tailnum": "N1"})["rows"][0]) == {"tailnum", "plane__seats"}
+
+
+def test_what_is_asked_at_one_moment_shares_a_look_at_the_files_and_the_next_sees_what_changed(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app: Any = client.app
+    store: FeatureStore = app.state.live.store
+    looks: list[Any] = []
+    prepared = store.prepared
+    monkeypatch.setattr(store, "prepared", lambda *asked: looks.append(asked) or prepared(*asked))
+    body = json.dumps({"features": "plane.seats", "rows": [{"tailnum": "N1"}]}).encode()
+
+    async def asked(answers: list[Any]) -> None:
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body}
+
+        async def send(message: Any) -> None:
+            answers.append(message)
+
+        headers = [(b"host", b"127.0.0.1")]
+        await app({"type": "http", "path": "/api/v1/online", "method": "POST", "headers": headers}, receive, send)
+
+    async def eight_twice() -> list[Any]:
+        answers: list[Any] = []
+        await asyncio.gather(*(asked(answers) for _ in range(8)))
+        store.push("plane", [{"tailnum": "N1", "seats": 7}])
+        await asyncio.gather(*(asked(answers) for _ in range(8)))
+        return [json.loads(m["body"])["rows"][0]["plane__seats"] for m in answers if "body" in m]
+
+    assert asyncio.run(eight_twice()) == [120] * 8 + [7] * 8
+    assert len(looks) == 2
+
+
+def test_what_fails_without_a_reason_is_answered_and_logged(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    app: Any = client.app
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("out of order")
+
+    monkeypatch.setattr(app.state.live.store, "prepared", fails)
+    answer = client.post("/api/v1/online", json={"features": "plane", "rows": []})
+    assert (answer.status_code, answer.json()) == (500, {"detail": server_rows.FAILED})
+    assert "out of order" in caplog.text
+    caplog.clear()  # a logged error fails a test that does not expect it
 
 
 # --- pushing -----------------------------------------------------------------------------------------------------

@@ -19,8 +19,17 @@ from e2e_ml.festaf.rows.online.values import StoredKey
 # (key, event time or None, a mark of the store's own, the value of each asked feature)
 Found = Sequence[Any]
 FIRST_VALUE = 3
-# What is found of the keys, as one moment saw them; a key that is not stored is not in it.
-Reader = Callable[[Sequence[StoredKey]], Mapping[StoredKey, Found]]
+
+
+class Reader(Protocol):
+    def __call__(self, keys: Sequence[StoredKey], again: bool = False, /) -> Mapping[StoredKey, Found]:
+        """What is found of the keys, as one moment saw them; a key that is not stored is not in it.
+
+        again: this thread has read from the store a moment ago, and what has happened to its file since need not be
+        seen. That spares a look at the file, though not at what is in it.
+        """
+        ...
+
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

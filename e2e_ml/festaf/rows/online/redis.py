@@ -272,7 +272,7 @@ class _Reader:
         self._bytes = {FIRST_VALUE + i for i, dtype in enumerate(wanted) if dtypes.kind(dtype) == "embedding"}
         self._choices: dict[bytes, _Choose] = {}
 
-    def read(self, keys: Sequence[StoredKey]) -> Mapping[StoredKey, Found]:
+    def read(self, keys: Sequence[StoredKey], again: bool = False, /) -> Mapping[StoredKey, Found]:
         if not keys:
             return {}
         with _answering(self._client):

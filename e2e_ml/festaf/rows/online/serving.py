@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from e2e_ml.festaf.model import FeatureView
 from e2e_ml.festaf.rows.online.protocol import FIRST_VALUE, OnlineStore, microseconds
-from e2e_ml.festaf.rows.online.values import KeyForm
+from e2e_ml.festaf.rows.online.values import KeyForm, StoredKey
 
 Missing = Literal["absent", "expired"]
 
@@ -21,17 +21,18 @@ class Question:
         self._parts = [_Part(store, view, named) for view, named in views]
 
     def answer(
-        self, rows: Sequence[Mapping[str, Any]], at: datetime
+        self, rows: Sequence[Mapping[str, Any]], at: datetime, *, again: bool = False
     ) -> tuple[list[dict[str, Any]], list[dict[str, Missing]]]:
         """Each asked row with the features' columns, in the order asked, and `{column: why}` where one is missing.
 
-        `at` is the moment that a time to live counts from. Raises FeatureStoreError for rows without a key.
+        `at` is the moment that a time to live counts from. again: as `Reader` has it. Raises FeatureStoreError for rows
+        without a key.
         """
         answered = [dict(row) for row in rows]
         missing: list[dict[str, Missing]] = [{} for _ in rows]
         now = microseconds(at)
         for part in self._parts:
-            part.fill(rows, answered, missing, now)
+            part.fill(rows, answered, missing, now, again)
         return answered, missing
 
 
@@ -51,14 +52,16 @@ class _Part:
         answered: list[dict[str, Any]],
         missing: list[dict[str, Missing]],
         now: int,
+        again: bool,
     ) -> None:
         keys = self._form.of(rows)
-        found = self._read([key for key in keys if key is not None] if None in keys else keys)  # type: ignore[arg-type]
+        known = [key for key in keys if key is not None] if None in keys else cast("Sequence[StoredKey]", keys)
+        found = self._read(known, again)
         columns, oldest = self._columns, None if self._ttl is None else now - self._ttl
-        for i, key in enumerate(keys):
+        for key, answer, why in zip(keys, answered, missing, strict=True):
             row = None if key is None else found.get(key)
             if row is not None and (oldest is None or row[1] is None or row[1] >= oldest):
-                answered[i].update(zip(columns, row[FIRST_VALUE:], strict=True))
+                answer.update(zip(columns, row[FIRST_VALUE:], strict=True))
             else:
-                answered[i].update(self._nothing)
-                missing[i].update(dict.fromkeys(columns, "absent" if row is None else "expired"))
+                answer.update(self._nothing)
+                why.update(dict.fromkeys(columns, "absent" if row is None else "expired"))

@@ -210,7 +210,7 @@ class _Table:
         # Names of columns differ by more than case. A name is not used again at once: who has prepared a read of the
         # old column is told that it is gone.
         taken = {column.lower() for column, _ in layout.features.values()} | {"key", "event", "created", "odd"}
-        for name in wanted.keys() - kept.keys():
+        for name in [name for name in wanted if name not in kept]:
             column = next(n for i in range(len(taken) + 1) if (n := f"{name}_{i}" if i else name).lower() not in taken)
             taken.add(column.lower())
             self.run(f"ALTER TABLE {{}} ADD COLUMN {_quoted(column)} {_affinity(wanted[name])}")
@@ -232,8 +232,8 @@ class _Reader:
         self._types = {f.name: f.dtype for f in view.features}
         self._plan: _Plan | None = None
 
-    def read(self, keys: Sequence[StoredKey]) -> Mapping[StoredKey, Found]:
-        db = self._connections.get()
+    def read(self, keys: Sequence[StoredKey], again: bool = False, /) -> Mapping[StoredKey, Found]:
+        db = (self._connections.last if again else None) or self._connections.get()
         if db is None or not keys:
             return {}
         plan = self._plan or self._prepare(db)
@@ -273,9 +273,11 @@ class _Plan:
 
     def read(self, db: sqlite3.Connection, keys: Sequence[StoredKey]) -> dict[StoredKey, Found]:
         if len(keys) == 1:
-            cursor = db.execute(self._one, keys)
-        else:
-            cursor = db.execute(self._many, (orjson.dumps(keys).decode(),))
+            only = db.execute(self._one, keys).fetchone()
+            if only is None:
+                return {}
+            return {only[0]: self._decoded(only) if self._decoders or only[2] is not None else only}
+        cursor = db.execute(self._many, (orjson.dumps(keys).decode(),))
         found: dict[StoredKey, Found] = {row[0]: row for row in cursor}
         if self._decoders:
             return {key: self._decoded(row) for key, row in found.items()}
@@ -296,13 +298,25 @@ class _Plan:
         return values
 
 
+class _Mine(threading.local):
+    """One thread's connection, with the process that opened it and the file that it then was."""
+
+    connection: sqlite3.Connection | None = None
+    process = inode = device = -1
+
+
 class _Connections:
     """A connection for each thread. None is carried over a fork, nor kept where the file was replaced."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._name = str(path)
-        self._mine = threading.local()
+        self._mine = _Mine()
+
+    @property
+    def last(self) -> sqlite3.Connection | None:
+        """What `get` gave this thread last."""
+        return self._mine.connection
 
     def get(self) -> sqlite3.Connection | None:
         """This thread's connection, None where there is no file. Raises FeatureStoreError."""
@@ -310,18 +324,17 @@ class _Connections:
             about = os.stat(self._name)  # noqa: PTH116 - on the way of each read, and Path.stat takes twice as long
         except FileNotFoundError:
             return None
-        identity = (os.getpid(), about.st_ino, about.st_dev)
-        mine = self._mine
-        if getattr(mine, "identity", None) == identity:
+        mine, process = self._mine, os.getpid()
+        if mine.inode == about.st_ino and mine.device == about.st_dev and mine.process == process:
             return mine.connection
-        if getattr(mine, "identity", identity)[0] != identity[0]:
+        if mine.connection is not None and mine.process != process:
             _of_the_parent.append(mine.connection)
         try:
             mine.connection = sqlite3.connect(self.path, timeout=_WAIT, isolation_level=None)
             mine.connection.execute("PRAGMA synchronous = NORMAL")
         except sqlite3.DatabaseError as error:
             raise _trouble(self.path, error) from error
-        mine.identity = identity
+        mine.process, mine.inode, mine.device = process, about.st_ino, about.st_dev
         return mine.connection
 
 

@@ -44,6 +44,7 @@ _MICROSECOND = timedelta(microseconds=1)
 _INTEGRAL = dtypes.INTEGERS | {"bool", "date", "timestamp", "duration"}
 _BUFFER = 4096  # rows that Polars makes at once
 _PLAIN = dtypes.NUMBERS | dtypes.TEXTS  # read as they are kept
+_PLAIN_KEYS = dict.fromkeys(dtypes.INTEGERS, int) | dict.fromkeys(dtypes.TEXTS, str)  # asked as they are kept
 
 
 def is_integral(dtype: DataType) -> bool:
@@ -245,8 +246,7 @@ class KeyForm:
             if len(self.keys) == 1:
                 name, dtype = self.keys[0].name, self.keys[0].dtype
                 asked = [row[name] for row in rows]
-                plain = int if dtype in dtypes.INTEGERS else str if dtype in dtypes.TEXTS else None
-                if plain is not None and set(map(type, asked)) == {plain}:
+                if set(map(type, asked)) == {_PLAIN_KEYS.get(dtype)}:
                     return asked
             return [self._of(row) for row in rows]
         except KeyError:
