@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.rows.interval import STORE
 from e2e_ml.festaf.server import api, pages, rows, training_sets, wishing
 from e2e_ml.festaf.server.live import Live, live_of
-from e2e_ml.festaf.server.rendering import NotHereError, missing, render
+from e2e_ml.festaf.server.rendering import NotHereError, compile_first, missing, render
 from e2e_ml.festaf.server.security import Guard, RefusedError, check_token, host_allowed
 from e2e_ml.openlineage import server as openlineage
 from e2e_ml.openlineage.inbox import Inbox
@@ -48,6 +49,7 @@ def create_app(
         description="The feature store: definitions, statistics and the five answers about every feature.",
         docs_url=None,  # FastAPI's own pages load scripts from another host; `/api` is ours
         redoc_url=None,
+        lifespan=_warmed,
     )
     app.state.live = Live(Path(project), airflow.rstrip("/") if airflow else None)
     app.state.token = token
@@ -68,6 +70,14 @@ def create_app(
     for kind, handler in _HANDLERS:
         app.add_exception_handler(kind, handler)
     return app
+
+
+@asynccontextmanager
+async def _warmed(app: FastAPI) -> AsyncGenerator[None]:
+    """What the first page and the first letter typed need is made beside whatever is asked meanwhile."""
+    live: Live = app.state.live
+    live.beside("warm", lambda: (compile_first(), pages.first(live), live.catalog.search))
+    yield
 
 
 class _Server(FastAPI):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import Generic, TypeVar
 
@@ -151,6 +152,12 @@ class Catalog:
     @cached_property
     def search(self) -> SearchIndex:
         return SearchIndex(self.registry)
+
+    @cached_property
+    def youngest(self) -> datetime | None:
+        """When the newest feature was applied first; None where there is no feature."""
+        views = (*self.registry.views, *self.registry.on_demand)
+        return max((feature.first_seen for view in views for feature in view.features), default=None)
 
     @cached_property
     def feature_count(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -41,6 +42,8 @@ def serve(project: Path, port: int, host: str, allow_host: tuple[str, ...], airf
         app = create_app(project, host=host, allow_hosts=allow_host, token=token, airflow=airflow)
     except FeatureStoreError as error:
         raise click.ClickException(str(error)) from error
+    # What is loaded by now stays; a registry of thousands of records would be searched for garbage again and again.
+    gc.freeze()
     try:
         uvicorn.run(app, host=host, port=port, log_level="info", access_log=False, server_header=False)
     except SystemExit as stop:

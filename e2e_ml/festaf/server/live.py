@@ -180,6 +180,8 @@ class Live:
     def suggestion(self, wish: Wish) -> str | None:
         """The feature, applied since, that may be what was wished for."""
         catalog = self.catalog
+        if catalog.youngest is None or catalog.youngest < wish.at:
+            return None
         version = (catalog, wish.status)
         return self._kept.get("suggestion", str(wish.number), version, lambda: suggestion(catalog.registry, wish))
 
@@ -193,10 +195,23 @@ class Live:
         """Bring the online store up to date with [start, end); gives how many entities it now serves from there."""
         return self._store.materialize(view.name, start, end)
 
+    def beside(self, name: str, work: Callable[[], object]) -> None:
+        """Do something beside the pages, which are better for it but do without; one that fails says so itself."""
+
+        def do() -> None:
+            try:
+                work()
+            except Exception:
+                _LOG.debug("%s failed.", name, exc_info=True)
+
+        threading.Thread(target=do, name=name, daemon=True).start()
+
     def _indexed(self) -> Catalog:
+        is_first = self._last is None
         catalog = Catalog(self._read())
-        # The first letter typed finds the index made.
-        threading.Thread(target=lambda: catalog.search, name="index", daemon=True).start()
+        if not is_first:  # a server that starts does so when it is up
+            # The first letter typed finds the index made.
+            self.beside("index", lambda: catalog.search)
         return catalog
 
     def _read(self) -> Registry:

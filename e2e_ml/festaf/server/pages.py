@@ -36,7 +36,11 @@ COUNTING = "The rows are being counted; this page shows it when that is done."
 
 @router.get("/")
 def home(request: Request) -> HTMLResponse:
-    live = live_of(request)
+    return first(live_of(request))
+
+
+def first(live: Live) -> HTMLResponse:
+    """The page that a visit begins with."""
     catalog = live.catalog
     registry = catalog.registry
     return render(
@@ -51,7 +55,7 @@ def home(request: Request) -> HTMLResponse:
         source_count=len(catalog.sources),
         feature_count=catalog.feature_count,
         changes=changes.latest(catalog, 6),
-        wishes=open_wishes(live)[:5],
+        wishes=open_wishes(live, 5),
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import threading
 from datetime import UTC, datetime
 from typing import Any
 
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from e2e_ml import resources
@@ -40,9 +41,22 @@ def environment() -> Environment:
 
 
 _TEMPLATES = environment()
+_COMPILING = threading.Lock()
 
 
-def render(live: Live, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+def template(name: str) -> Template:
+    """A template, compiled by who needs it first; who needs it meanwhile waits, for two would take twice as long."""
+    with _COMPILING:
+        return _TEMPLATES.get_template(name)
+
+
+def compile_first() -> None:
+    """Compile what every page is made with, and the first page."""
+    for name in ("home.html", "macros.html", "base.html"):
+        template(name)
+
+
+def render(live: Live, page: str, status: int = 200, **values: Any) -> HTMLResponse:
     now = datetime.now(UTC)
     catalog = live.catalog
 
@@ -56,7 +70,7 @@ def render(live: Live, template: str, status: int = 200, **values: Any) -> HTMLR
     def linked(text: str, view: str = "") -> Markup:
         return names_linked(catalog, text, view)
 
-    text = _TEMPLATES.get_template(template).render(
+    text = template(page).render(
         registry=catalog.registry,
         applied=catalog.history[-1] if catalog.history else None,
         trouble=live.trouble,

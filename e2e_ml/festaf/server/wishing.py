@@ -169,10 +169,11 @@ async def send_answer(request: Request, number: int) -> Response:
     return await run_in_threadpool(send)
 
 
-def open_wishes(live: Live) -> list[WishRow]:
+def open_wishes(live: Live, most: int) -> list[WishRow]:
     """What is still wished for, the most wanted first."""
     catalog = live.catalog
-    return [_row(live, catalog, wish) for wish in live.wishes.all() if wish.status == "open"]
+    waiting = [wish for wish in live.wishes.all() if wish.status == "open"]
+    return [_row(live, catalog, wish) for wish in waiting[:most]]
 
 
 # --- parts -------------------------------------------------------------------------------------------------------
