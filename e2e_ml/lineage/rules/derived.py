@@ -7,6 +7,7 @@ from typing import Any
 from e2e_ml import refs
 from e2e_ml.lineage.graph import Node
 from e2e_ml.lineage.rules import keys
+from e2e_ml.lineage.rules.facts import mapping, text
 from e2e_ml.lineage.rules.look import Look
 from e2e_ml.lineage.times import parse, seconds_between
 from e2e_ml.refs import Kind, Ref
@@ -28,9 +29,9 @@ def derive(node: Node, look: Look) -> dict[str, Any]:
 
 
 def _dag(dag: Ref, look: Look) -> dict[str, Any]:
-    runs = [run.value for run in look(keys.runs_of(dag), newest=RECENT)]
+    runs = [mapping(run.value) for run in look(keys.runs_of(dag), newest=RECENT)]
     recent = [{k: run.get(k) for k in ("run_id", "state", "start", "end")} for run in runs]
-    last = next((run for run in runs if run.get("start")), None)
+    last = next((run for run in runs if text(run.get("start"))), None)
     if last is None:
         return {"recent": recent} if recent else {}
     facts = {
@@ -38,7 +39,7 @@ def _dag(dag: Ref, look: Look) -> dict[str, Any]:
         "last_run": last["start"],
         "last_state": last.get("state"),
         "last_reason": last.get("reason") if last.get("state") == "failed" else None,
-        "last_duration": seconds_between(last["start"], last.get("end")),
+        "last_duration": seconds_between(text(last["start"]), text(last.get("end"))),
         "last_interval_start": last.get("interval_start"),
         "last_interval_end": last.get("interval_end"),
     }
@@ -50,8 +51,10 @@ def _version(version: Node, look: Look) -> dict[str, Any]:
     number, facts = version.ref.keys[1], dict[str, Any]()
     model = refs.registered_model(version.ref.instance, version.ref.keys[0])
     aliases = [a.value for a in look(keys.aliased(model))]
-    facts["aliases"] = sorted(alias for each in aliases for alias, pointed in each.items() if pointed == number)
-    if run_id := version.facts.get("run_id"):
+    facts["aliases"] = sorted(
+        alias for each in aliases for alias, pointed in mapping(each).items() if pointed == number
+    )
+    if run_id := text(version.facts.get("run_id")):
         for run in look(keys.measured(refs.run(version.ref.instance, run_id))):
             facts["metrics"] = run.value
     return {"metrics": {}, **facts}
@@ -59,10 +62,11 @@ def _version(version: Node, look: Look) -> dict[str, Any]:
 
 def _view(view: Node, look: Look) -> dict[str, Any]:
     """Its DAG, the declared one first, and the end of the newest interval that one of them wrote."""
-    named = view.facts.get("dag_id")
-    dags = [a.ref for a in look(keys.named(Kind.DAG, str(named)))] if named else []
-    assets = [a for a in look(keys.uri(str(view.ref))) if a.ref.kind is Kind.ASSET and a.value]
-    dags += [refs.dag(asset.ref.instance, asset.value["dag_id"]) for asset in assets]
+    named = text(view.facts.get("dag_id"))
+    dags = [a.ref for a in look(keys.named(Kind.DAG, named))] if named else []
+    assets = [a for a in look(keys.uri(str(view.ref))) if a.ref.kind is Kind.ASSET]
+    writers = [(asset.ref.instance, text(mapping(asset.value).get("dag_id"))) for asset in assets]
+    dags += [refs.dag(airflow, dag_id) for airflow, dag_id in writers if dag_id]
     if not dags:
         return {}
     ends = [run.at for dag in dags for run in look(keys.written_by(dag), newest=1)]

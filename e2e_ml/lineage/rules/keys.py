@@ -6,15 +6,20 @@ count among their DAG's.
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from e2e_ml import refs
 from e2e_ml.lineage.graph import Node
+from e2e_ml.lineage.rules import words
+from e2e_ml.lineage.rules.facts import mapping, pairs, text, texts
 from e2e_ml.lineage.rules.look import Key
+from e2e_ml.lineage.rules.uris import is_pattern, normal_uri, real_uri, tables_above
+from e2e_ml.lineage.times import parse
 from e2e_ml.refs import FEATURE_STORES, Kind, Ref
+
+__all__ = ["answers", "normal_uri"]
 
 
 def exists(ref: Ref) -> str:
@@ -23,7 +28,7 @@ def exists(ref: Ref) -> str:
 
 
 def named(kind: Kind, name: str) -> str:
-    """Answered by the DAGs or registered models of a name, one in each instance that has it."""
+    """Answered by the DAGs, registered models, experiments, views or services of a name, one in each instance."""
     return f"named {kind} {name}"
 
 
@@ -33,13 +38,38 @@ def uri(text: str) -> str:
 
 
 def listed(ref: Ref) -> str:
-    """Answered by a feature service with its features' full names."""
+    """Answered by a feature service with its features' full names, and by one with aliases with both."""
     return f"listed {ref}"
+
+
+def aliases_in(service: Ref) -> str:
+    """Answered by a feature service with what runs call its views: alias -> view."""
+    return f"aliases {service}"
+
+
+def column(name: str) -> str:
+    """Answered by the features of a name, in any case: some warehouses know capitals alone."""
+    return f"column {name.casefold()}"
+
+
+def shape(view: Ref) -> str:
+    """Answered by a view with what its rows hold besides features: {features: how many, keys, times}."""
+    return f"shape {view}"
+
+
+def served(view: Ref) -> str:
+    """Answered by the feature services that hold features of a view: {features, target}."""
+    return f"served {view}"
 
 
 def measured(ref: Ref) -> str:
     """Answered by an MLflow run with its metrics."""
     return f"measured {ref}"
+
+
+def made_by(run: Ref) -> str:
+    """Answered by the versions and logged models of a run: {columns, model, told}; told: they name their features."""
+    return f"made by {run}"
 
 
 def aliased(ref: Ref) -> str:
@@ -57,63 +87,183 @@ def written_by(dag: Ref) -> str:
     return f"written {dag}"
 
 
+def writes(dag: Ref) -> str:
+    """Answered by the assets that a DAG wrote."""
+    return f"writes {dag}"
+
+
+def hints(dag: Ref) -> str:
+    """Answered by a DAG with what its source, its tags and its name say of it: {models, experiments, work}."""
+    return f"hints {dag}"
+
+
+def mentioned(kind: Kind, name: str) -> str:
+    """Answered by the DAGs whose source names a registered model or an experiment: {work, loads}."""
+    return f"mentioned {kind} {name}"
+
+
+def works_as(task: Ref) -> str:
+    """Answered by a task with its operator."""
+    return f"works as {task}"
+
+
+def in_file(name: str) -> str:
+    """Answered by the DAGs of a file, by its name without folders: the path below Airflow's folder of DAGs."""
+    return f"in file {name}"
+
+
+def busy(at: datetime) -> Iterator[str]:
+    """Answered by the task instances that may have worked at a time: {start, end, user, state}.
+
+    A task instance answers by pieces of ten minutes, hours or days, whichever are few enough; a look needs all three.
+    """
+    for name, length in _PIECES:
+        yield f"busy {name} {int(at.timestamp()) // length}"
+
+
+_PIECES = (("10min", 600), ("hour", 3_600), ("day", 86_400))
+_MOST_PIECES = (12, 24, 31)  # of each length; of one that takes longer its first month is found
+_UNENDED = timedelta(hours=12)  # for which one without an end is found
+
+
+def _busy(facts: Mapping[str, Any]) -> Iterator[Key]:
+    start, end = parse(text(facts.get("start"))), parse(text(facts.get("end")))
+    if start is None:
+        return
+    until = max(start, end or start + _UNENDED)
+    value = {k: facts.get(k) for k in ("start", "end", "user", "state") if facts.get(k)}
+    for (name, length), most in zip(_PIECES, _MOST_PIECES, strict=True):
+        # A piece more on both sides: clocks of two machines differ.
+        first, last = (int(start.timestamp()) - SLACK) // length, (int(until.timestamp()) + SLACK) // length
+        if last - first < most or name == "day":
+            for piece in range(first, min(last, first + most - 1) + 1):
+                yield Key(f"busy {name} {piece}", value)
+            return
+
+
+SLACK = 5  # seconds by which the clocks of two machines may differ
+
+
 def views_in_extra(extra: Mapping[str, Any]) -> list[Ref]:
     """The view that an asset's extra names, in each of the feature stores that may have it."""
-    project, view = extra.get("project"), extra.get("view")
-    return [refs.feature_view(str(project), str(view), s) for s in FEATURE_STORES] if project and view else []
+    project, view = text(extra.get("project")), text(extra.get("view"))
+    return [refs.feature_view(project, view, s) for s in FEATURE_STORES] if project and view else []
 
 
-def normal_uri(text: str) -> str:
-    """A URI as two services would agree on it: `s3a` is `s3`, a path is `file://`, no trailing or double slash.
-
-    Symbolic links are not followed here: the path may lie on another machine.
-    """
-    try:
-        parts = urlsplit(text)
-    except ValueError:  # a bracket that opens no IPv6 address: a name of its own
-        return text
-    scheme = {"s3a": "s3", "s3n": "s3", "": "file"}.get(parts.scheme, parts.scheme)
-    path = posixpath.normpath(f"/{parts.path}").strip("/")
-    query = f"?{parts.query}" if parts.query else ""
-    return f"{scheme}://{parts.netloc}/{path}{query}".rstrip("/")
+def real(at: str) -> str | None:
+    """The key of what lies where a URI leads by symbolic links of this machine; None where there are none."""
+    found = real_uri(normal_uri(at))
+    return f"uri {found}" if found else None
 
 
 def answers(node: Node) -> Iterator[Key]:
     """The keys that a thing answers to."""
     ref, facts = node.ref, node.facts
     match ref.kind:
-        case Kind.FEATURE_VIEW | Kind.FEATURE:
+        case Kind.FEATURE:
             yield Key(exists(ref))
-            if ref.kind is Kind.FEATURE_VIEW:
-                yield Key(uri(str(ref)))
-        case Kind.FEATURE_SERVICE:
+            yield Key(column(ref.keys[1]))
+        case Kind.FEATURE_VIEW:
             yield Key(exists(ref))
-            yield Key(listed(ref), list(facts.get("features", ())))
             yield Key(uri(str(ref)))
-        case Kind.SOURCE if facts.get("place"):
-            yield Key(uri(facts["place"]))
-        case Kind.DATASET if facts.get("uri"):
-            yield Key(uri(facts["uri"]))
-        case Kind.ASSET:
-            yield Key(uri(ref.keys[0]), facts.get("written_by"))
-            for view in views_in_extra(facts.get("extra") or {}):
-                yield Key(uri(str(view)), facts.get("written_by"))
-        case Kind.DAG:
             yield Key(named(ref.kind, ref.keys[0]))
+            keys = [*texts(facts.get("entities")), *texts(facts.get("request"))]
+            yield Key(shape(ref), {"features": len(texts(facts.get("features"))), "keys": keys,
+                                   "times": texts(facts.get("event_time"))})  # fmt: skip
+        case Kind.FEATURE_SERVICE:
+            yield from _service(ref, facts)
+        case Kind.SOURCE:
+            yield from _lies_at(text(facts.get("place")))
+            table = normal_uri(text(facts.get("uri")) or ".")
+            if table.startswith("table://"):
+                yield Key(f"uri {table}")
+        case Kind.DATASET:
+            yield from _lies_at(text(facts.get("uri")))
+        case Kind.ASSET:
+            yield from _asset(ref, facts)
+        case Kind.DAG:
+            yield from _dag(ref, facts)
+        case Kind.TASK if operator := text(facts.get("operator")):
+            yield Key(works_as(ref), operator)
+        case Kind.TASK_INSTANCE:
+            yield from _busy(facts)
         case Kind.DAG_RUN if node.gone_since is None:
             dag = refs.dag(ref.instance, ref.keys[0])
             brief = {"run_id": ref.keys[1], **{k: facts[k] for k in _RUN_FACTS if k in facts}}
-            yield Key(runs_of(dag), brief, str(facts.get("start") or facts.get("run_after") or ""))
-            if facts.get("state") == "success" and facts.get("interval_end"):
-                yield Key(written_by(dag), None, str(facts["interval_end"]))
+            began = text(facts.get("start")) or text(facts.get("run_after"))
+            yield Key(runs_of(dag), brief, f"{began} {ref.keys[1]}")  # its id tells apart what began at once
+            if facts.get("state") == "success" and (end := text(facts.get("interval_end"))):
+                yield Key(written_by(dag), None, end)
+        case Kind.EXPERIMENT if name := text(facts.get("name")):
+            yield Key(named(ref.kind, name))
         case Kind.RUN:
             yield Key(exists(ref))
-            yield Key(measured(ref), dict(facts.get("metrics", {})))
+            yield Key(measured(ref), dict(mapping(facts.get("metrics"))))
+        case Kind.MODEL_VERSION | Kind.LOGGED_MODEL if run_id := text(facts.get("run_id")):
+            model = ref.keys[0] if ref.kind is Kind.MODEL_VERSION else None
+            told = bool(words.feature_names(pairs(facts.get("tags"))))
+            columns = texts(facts.get("columns"))
+            yield Key(made_by(refs.run(ref.instance, run_id)), {"columns": columns, "model": model, "told": told})
         case Kind.REGISTERED_MODEL:
             yield Key(named(ref.kind, ref.keys[0]))
-            yield Key(aliased(ref), dict(facts.get("aliases", {})))
+            yield Key(aliased(ref), dict(mapping(facts.get("aliases"))))
         case _:
             pass
+
+
+def _service(ref: Ref, facts: Mapping[str, Any]) -> Iterator[Key]:
+    features = texts(facts.get("features"))
+    yield Key(exists(ref))
+    yield Key(listed(ref), features)
+    yield Key(uri(str(ref)))
+    yield Key(named(ref.kind, ref.keys[0]))
+    if aliases := pairs(facts.get("aliases")):
+        yield Key(aliases_in(ref), aliases)
+    target = text(facts.get("target"))
+    for view in dict.fromkeys(name.partition(".")[0] for name in features):
+        if view:
+            yield Key(
+                served(refs.feature_view(ref.instance, view, ref.scheme)), {"features": features, "target": target}
+            )
+
+
+def _lies_at(place: str) -> Iterator[Key]:
+    """Where rows lie: the place, where it leads, and the folder where it is a pattern of files."""
+    if not place:
+        return
+    here = normal_uri(place)
+    keys = [here, real_uri(here)]
+    if is_pattern(here):
+        keys.append(next(tables_above(here), None))
+    for key in dict.fromkeys(keys):
+        if key:
+            yield Key(f"uri {key}")
+
+
+def _asset(ref: Ref, facts: Mapping[str, Any]) -> Iterator[Key]:
+    writer = mapping(facts.get("written_by")) or None
+    own = normal_uri(ref.keys[0])
+    views = [normal_uri(str(view)) for view in views_in_extra(mapping(facts.get("extra")))]
+    for key in dict.fromkeys((own, real_uri(own), *views)):
+        if key:
+            yield Key(f"uri {key}", writer and dict(writer))
+    if writer and (dag_id := text(writer.get("dag_id"))):
+        yield Key(writes(refs.dag(ref.instance, dag_id)))
+
+
+def _dag(ref: Ref, facts: Mapping[str, Any]) -> Iterator[Key]:
+    yield Key(named(ref.kind, ref.keys[0]))
+    constants, work = mapping(facts.get("constants")), words.work_of(ref.keys[0], texts(facts.get("tags")))
+    models, experiments = texts(constants.get("models")), texts(constants.get("experiments"))
+    if constants or work:
+        yield Key(hints(ref), {"models": models, "experiments": experiments, "work": work})
+    loaded = words.models_loaded(texts(constants.get("uris")))
+    for model in models:
+        yield Key(mentioned(Kind.REGISTERED_MODEL, model), {"work": work, "loads": model in loaded})
+    for experiment in experiments:
+        yield Key(mentioned(Kind.EXPERIMENT, experiment), {"work": work})
+    if file := text(facts.get("file")).replace("\\", "/"):
+        yield Key(in_file(file.rpartition("/")[2]), file)
 
 
 _RUN_FACTS = ("state", "start", "end", "interval_start", "interval_end", "reason")
