@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from e2e_ml.lineage.rules import declared, observed
+from e2e_ml.lineage.rules import columns, constants, declared, intervals, observed
 from e2e_ml.lineage.rules.look import Rule
 from e2e_ml.refs import Kind
 
@@ -22,6 +22,12 @@ RULES: Mapping[Kind, tuple[Rule, ...]] = {
         declared.monitor_of_asset,
     ),
     Kind.SOURCE: (observed.dataset_of_source,),
+    Kind.DAG: (
+        constants.models_of_dag,
+        constants.experiments_of_dag,
+        constants.data_of_dag,
+        constants.features_of_dag,
+    ),
     Kind.RUN: (
         declared.services_of_run,
         declared.features_of_run,
@@ -29,9 +35,11 @@ RULES: Mapping[Kind, tuple[Rule, ...]] = {
         declared.data_of_run,
         declared.task_of_run,
         observed.dag_of_script,
+        columns.features_of_run,
+        intervals.task_around_run,
     ),
     Kind.REGISTERED_MODEL: (declared.names_of_model,),
-    Kind.LOGGED_MODEL: (declared.names_of_model,),
-    Kind.MODEL_VERSION: (declared.names_of_model, declared.endpoint_of_version),
+    Kind.LOGGED_MODEL: (declared.names_of_model, columns.features_of_model),
+    Kind.MODEL_VERSION: (declared.names_of_model, declared.endpoint_of_version, columns.features_of_model),
     Kind.ALIAS: (declared.version_of_alias,),
 }

@@ -1,0 +1,133 @@
+"""What a DAG's source names: models, experiments, places and features. It was read, never run; what it does with them
+cannot be told from a name, so that most of it is a candidate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from e2e_ml import refs
+from e2e_ml.lineage.graph import Edge, Evidence, Node, Relation
+from e2e_ml.lineage.rules import keys, words
+from e2e_ml.lineage.rules.facts import mapping, text, texts
+from e2e_ml.lineage.rules.look import Answer, Look
+from e2e_ml.lineage.rules.places import lying_at
+from e2e_ml.lineage.rules.uris import normal_uri
+from e2e_ml.refs import Kind, Ref
+
+SURE, LIKELY, UNSURE = 0.9, 0.85, 0.5
+_MOST = 100  # of each kind of constant
+_NAMED_BY_MANY = 0.9  # shared among the DAGs or instances that a name may mean
+_SCHEMES = ("models:", "runs:", "http:", "https:")
+
+
+def models_of_dag(dag: Node, look: Look) -> Iterator[Edge]:
+    """A registered model that the source names: the DAG makes it, or where it loads `models:/...`, reads it."""
+    constants, work = _constants(dag), words.work_of(dag.ref.keys[0], texts(dag.facts.get("tags")))
+    loaded = words.models_loaded(texts(constants.get("uris")))
+    for name in [*texts(constants.get("models")), *loaded][:_MOST]:
+        found = look(keys.named(Kind.REGISTERED_MODEL, name))
+        if not found:
+            continue
+        if name in loaded and work != "train":
+            yield from _shared(found, dag.ref, Relation.READ_BY, SURE, f"the DAG's source loads models:/{name}")
+            continue
+        if name not in texts(constants.get("models")):
+            continue  # a training that loads another model
+        for answer in found:
+            score, why = _makes(dag.ref, name, work, look)
+            reason = f"the DAG's source names the model {name}{why}"
+            if len(found) > 1:
+                score, reason = score / len(found), f"{reason}; {len(found)} registries have one"
+            yield Edge(dag.ref, answer.ref, Relation.PRODUCES, Evidence.INFERRED, reason, round(score, 3))
+
+
+def _makes(dag: Ref, name: str, work: str, look: Look) -> tuple[float, str]:
+    """How likely it is this DAG, of all that name the model, that makes it, and why."""
+    others = [
+        mapping(answer.value) for answer in look(keys.mentioned(Kind.REGISTERED_MODEL, name)) if answer.ref != dag
+    ]
+    trainers = [other for other in others if other.get("work") == "train"]
+    if work == "train":
+        return (SURE, ", and it trains") if not trainers else (LIKELY, f", and it trains, as {len(trainers)} more do")
+    if work:
+        return UNSURE, f", but its work is {work}"
+    if trainers:
+        return UNSURE, ", and another DAG that trains does"
+    makers = [other for other in others if not other.get("work") and not other.get("loads")]
+    return (LIKELY, "") if not makers else (UNSURE, f", as {len(makers)} more do")
+
+
+def experiments_of_dag(dag: Node, look: Look) -> Iterator[Edge]:
+    """An experiment that the source names: the DAG's runs are in it, perhaps beside those of others."""
+    constants, work = _constants(dag), words.work_of(dag.ref.keys[0], texts(dag.facts.get("tags")))
+    for name in texts(constants.get("experiments"))[:_MOST]:
+        others = [a for a in look(keys.mentioned(Kind.EXPERIMENT, name)) if a.ref != dag.ref]
+        more = f", as {len(others)} more do" if others else ""
+        score = SURE if work == "train" and not others else LIKELY
+        reason = f"the DAG's source names the experiment {name}{more}"
+        found = look(keys.named(Kind.EXPERIMENT, name))
+        yield from _shared(found, dag.ref, Relation.PRODUCES, score, reason)
+
+
+def data_of_dag(dag: Node, look: Look) -> Iterator[Edge]:
+    """A place that the source names: whether it is read or written there, a constant does not say."""
+    own = {answer.ref for answer in look(keys.writes(dag.ref))}
+    for at in texts(_constants(dag).get("uris"))[:_MOST]:
+        if at.startswith(_SCHEMES) or normal_uri(at).startswith("./"):
+            continue
+        found = list(lying_at(at, look))
+        written = [answer for answer, _ in found if answer.ref.kind is Kind.ASSET]
+        if any(answer.ref in own for answer in written):
+            continue  # it writes there: the asset says so
+        writers = [text(mapping(answer.value).get("dag_id")) for answer in written]
+        writers = [dag_id for dag_id in writers if dag_id]
+        for answer, how in found:
+            reason = f"the DAG's source names {at}{f', which is there {how}' if how else ''}"
+            if answer.ref.kind in (Kind.FEATURE_VIEW, Kind.FEATURE_SERVICE):
+                score, why = LIKELY, ""
+            elif writers:
+                score, why = LIKELY, f"; {writers[0]} writes it, so that this one reads it"
+            else:
+                score, why = UNSURE, "; whether it reads or writes there, the name does not say"
+            yield Edge(answer.ref, dag.ref, Relation.READ_BY, Evidence.INFERRED, f"{reason}{why}", score)
+
+
+def features_of_dag(dag: Node, look: Look) -> Iterator[Edge]:
+    """Features by Feast's references `view:feature`, and services by name, in the source: the DAG reads them."""
+    views: dict[str, list[str]] = {}
+    for name in texts(_constants(dag).get("features"))[:_MOST]:
+        view, _, feature = name.replace(":", ".", 1).partition(".")
+        if feature:
+            views.setdefault(view.partition("@")[0], []).append(feature)
+        elif found := look(keys.named(Kind.FEATURE_SERVICE, name)):
+            yield from _shared(found, dag.ref, Relation.READ_BY, LIKELY, f"the DAG's source names the service {name}")
+    for view, features in views.items():
+        found = [
+            (answer, known)
+            for answer in look(keys.named(Kind.FEATURE_VIEW, view))
+            if (known := [f for f in features if look(keys.exists(_feature(answer.ref, f)))])
+        ]
+        for answer, known in found:
+            several = f"{len(known)} features" if len(known) > 1 else f"the feature {known[0]}"
+            reason = f"the DAG's source names {several} of {view}"
+            score = SURE if len(found) == 1 else _NAMED_BY_MANY / len(found)
+            reason += f"; {len(found)} projects have it" if len(found) > 1 else ""
+            yield Edge(answer.ref, dag.ref, Relation.READ_BY, Evidence.INFERRED, reason, round(score, 3))
+
+
+def _feature(view: Ref, name: str) -> Ref:
+    return refs.feature(view.instance, view.keys[0], name, view.scheme)
+
+
+def _constants(dag: Node) -> Mapping[str, Any]:
+    return mapping(dag.facts.get("constants"))
+
+
+def _shared(found: list[Answer], dag: Ref, relation: Relation, score: float, reason: str) -> Iterator[Edge]:
+    """An edge to what a name means; where several answer to it, each has its share of the score."""
+    if len(found) > 1:
+        score, reason = _NAMED_BY_MANY / len(found), f"{reason}; {len(found)} answer to it"
+    for answer in found:
+        ends = (dag, answer.ref) if relation is Relation.PRODUCES else (answer.ref, dag)
+        yield Edge(*ends, relation, Evidence.INFERRED, reason, round(score, 3))
