@@ -12,6 +12,7 @@ Which web page shows a `Ref` is the business of `routes`, not of this module.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import quote, unquote, urlsplit
@@ -137,8 +138,8 @@ class Ref:
                 return None
 
     def __str__(self) -> str:
-        path = _TEMPLATES[self.scheme][self.kind].format(*(quote(key, safe="") for key in self.keys))
-        return f"{self.scheme}://{quote(self.instance, safe='')}" + (f"/{path}" if path else "")
+        path = _TEMPLATES[self.scheme][self.kind].format(*map(_quoted, self.keys))
+        return f"{self.scheme}://{_quoted(self.instance)}" + (f"/{path}" if path else "")
 
     @classmethod
     def parse(cls, uri: str) -> Ref:
@@ -168,6 +169,13 @@ class Ref:
         for field, value in (("kind", kind), ("instance", instance), ("keys", tuple(keys)), ("scheme", scheme)):
             object.__setattr__(ref, field, value)
         return ref
+
+
+_plain = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch  # what `quote` leaves as it is, and nearly every key is made of
+
+
+def _quoted(text: str) -> str:
+    return text if _plain(text) else quote(text, safe="")
 
 
 _IS_KEY = {

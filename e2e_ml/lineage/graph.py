@@ -179,7 +179,7 @@ class Graph:
 
     @property
     def edge_count(self) -> int:
-        return len(self._adjacency.claims)
+        return self._adjacency.edges
 
     # --- things ---
 
@@ -235,7 +235,7 @@ class Graph:
         return [self._edge(claim) for claim in self._adjacency.claims[places].tolist()]
 
     def _edge(self, claim: tuple[int, ...]) -> Edge:
-        up, down, reason, seen, score, relation, evidence = claim
+        _, _, up, down, reason, seen, score, relation, evidence = claim
         at = datetime.fromtimestamp(seen, UTC) if seen else None
         ref, names = self._names.ref, self._names
         return Edge(ref(up), ref(down), RELATIONS[relation], EVIDENCE[evidence], names.reason(reason), score / 1000, at)

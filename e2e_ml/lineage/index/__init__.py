@@ -20,7 +20,8 @@ from typing import Any, cast
 from e2e_ml.lineage.collectors import Batch, Record
 from e2e_ml.lineage.graph import KIND_NUMBERS, Edge, Graph, Node
 from e2e_ml.lineage.index import packing
-from e2e_ml.lineage.index.drawing import Told, draw
+from e2e_ml.lineage.index.claims import AllClaims
+from e2e_ml.lineage.index.drawing import draw
 from e2e_ml.lineage.index.file import connect, open_file, replace
 from e2e_ml.lineage.index.linker import Linker, instances
 from e2e_ml.lineage.index.names import NumberedNames, time
@@ -67,7 +68,7 @@ class Index:
                 self._load()
             if self._graph is None or self._judged != self.judgements.version:
                 self._judged = self.judgements.version
-                self._graph = draw(self._names, self._told, self.judgements.all(), self._reason)
+                self._graph = draw(self._names, self._claims.all(), self._parents, self.judgements.all(), self._reason)
             return self._graph
 
     def cursor(self, collector: str) -> dict[str, Any]:
@@ -132,23 +133,23 @@ class Index:
 
     def _put(self, source: int, record: Record, sweep: int, now: datetime) -> int | None:
         """Keep what a source tells of a thing; returns its number where that is something new."""
-        number = self._number(record.node.ref)
-        kept = self._told.get((number, source))
-        row = self._db.execute("SELECT facts FROM facts WHERE thing = ? AND source = ?", (number, source)).fetchone()
+        number = self._number(record.node.ref, told=True)
+        kept_facts, kept = self._db.execute(_KEPT, (number, source)).fetchone() or (None, None)
         facts = dict(record.node.facts)
-        claims = self._claims(record.edges, now)
-        if record.partial and row:
-            facts = {**json.loads(row[0]), **facts}
-            claims = packing.joined(kept or b"", claims)
-        packed = packing.pack(claims, kept)
+        claims = self._numbered(record.edges, now)
+        if record.keeps and kept_facts is not None:
+            facts = {**{k: v for k, v in json.loads(kept_facts).items() if k in record.keeps}, **facts}
+        if record.partial and kept is not None:
+            facts = {**json.loads(kept_facts or "{}"), **facts}
+            claims = packing.joined(kept, claims)
+        packed = packing.pack(number, source, claims, kept)
         text = json.dumps(facts, sort_keys=True)
-        was_gone = self._names.gone.get(number) is not None
-        if kept is not None and row is not None and row[0] == text and packed == kept and not was_gone:
+        if kept_facts == text and kept == packed and number not in self._names.gone:
             self._db.execute("UPDATE records SET sweep = ? WHERE thing = ? AND source = ?", (sweep, number, source))
             return None
         self._db.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?, NULL, ?)", (number, source, sweep, packed))
         self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", (number, source, text))
-        self._told[number, source] = packed
+        self._claims.put(number, source, packed)
         self._names.gone.pop(number, None)
         self._names.changed((number,))
         self._put_title(number, record.node)
@@ -188,15 +189,14 @@ class Index:
 
     def _tell(self, now: datetime, number: int, links: list[Edge], facts: Mapping[str, Any]) -> None:
         """Keep what the rules say of a thing."""
-        kept = self._told.get((number, RULES))
-        packed = packing.pack(self._claims(links, now), kept)
-        if packed != (kept or b""):
-            self._db.execute("INSERT OR REPLACE INTO records VALUES (?, ?, 0, NULL, ?)", (number, RULES, packed))
-            self._told[number, RULES] = packed
-            self._graph = None
+        kept_facts, kept = self._db.execute(_KEPT, (number, RULES)).fetchone() or (None, None)
+        packed = packing.pack(number, RULES, self._numbered(links, now), kept)
         text = json.dumps(dict(facts), sort_keys=True)
-        row = self._db.execute("SELECT facts FROM facts WHERE thing = ? AND source = ?", (number, RULES)).fetchone()
-        if text != (row[0] if row else "{}"):
+        if packed != (kept or b"") or (text != "{}" and kept is None):
+            self._db.execute("INSERT OR REPLACE INTO records VALUES (?, ?, 0, NULL, ?)", (number, RULES, packed))
+            self._claims.put(number, RULES, packed)
+            self._graph = None
+        if text != (kept_facts or "{}"):
             self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", (number, RULES, text))
             self._names.changed((number,))
             self._graph = None
@@ -212,18 +212,29 @@ class Index:
             facts.update(json.loads(text))
         return Node(self._names.ref(number), facts, time(self._names.gone.get(number)))
 
-    def _number(self, ref: Ref) -> int:
-        number = self._names.number(ref)
+    def _number(self, ref: Ref, *, told: bool = False) -> int:
+        """The number of a thing, which it gets here where it has none; `told`: a source tells of it."""
+        uri = str(ref)
+        number = self._names.number_of(uri, self._db)
         if number is None:
-            uri, kind = str(ref), KIND_NUMBERS[ref.kind]
             parent = self._number(ref.parent) if ref.parent else 0
-            done = self._db.execute("INSERT INTO things (ref, kind, parent) VALUES (?, ?, ?)", (uri, kind, parent))
-            number = cast(int, done.lastrowid)
-            self._names.add(number, uri, kind, parent, ref)
+            number, kind = len(self._names.uris), KIND_NUMBERS[ref.kind]
+            self._db.execute("INSERT INTO things VALUES (?, ?, ?, ?, ?)", (number, uri, kind, parent, told))
+            self._names.add(number, ref, uri, kind, told=told)
+        elif told and number in self._names.untold:
+            self._db.execute("UPDATE things SET told = 1 WHERE number = ?", (number,))
+            self._names.untold.discard(number)
         return number
 
-    def _claims(self, edges: Iterable[Edge], now: datetime) -> dict[packing.Key, packing.Said]:
+    def _numbered(self, edges: Iterable[Edge], now: datetime) -> dict[packing.Key, packing.Said]:
         return packing.claims(edges, self._number, self._reason, now)
+
+    def _parents(self, gone: Iterable[int]) -> list[tuple[int, int]]:
+        """What lies in things that are gone, each with its parent."""
+        found: list[tuple[int, int]] = []
+        for parent in gone:
+            found += self._db.execute("SELECT number, parent FROM things WHERE parent = ?", (parent,))
+        return found
 
     def _reason(self, text: str) -> int:
         number = self._names.reason_numbers.get(text)
@@ -250,21 +261,14 @@ class Index:
         self._graph: Graph | None = None
         self._judged = self.judgements.version
         names = self._names = NumberedNames(self._reader)
-        for row in self._db.execute("SELECT number, ref, kind, parent FROM things ORDER BY number"):
-            names.add(*row)
+        names.fill(self._db)
         for number, text in self._db.execute("SELECT number, text FROM reasons"):
             names.add_reason(number, text)
-        self._told: Told = {}
-        living: set[int] = set()
-        for thing, source, gone, claims in self._db.execute("SELECT thing, source, gone_since, claims FROM records"):
-            self._told[thing, source] = claims
-            if source == RULES:
-                continue
-            if gone is None:
-                living.add(thing)
-                names.gone.pop(thing, None)
-            elif thing not in living:
-                names.gone[thing] = max(gone, names.gone.get(thing, ""))
+        for thing, gone in self._db.execute(_GONE):
+            names.gone[thing] = gone
+        self._claims = AllClaims(
+            [claims for (claims,) in self._db.execute("SELECT claims FROM records WHERE claims != x''")]
+        )
         self._data_version = self._version()
 
     def _start_anew(self, path: Path, error: sqlite3.Error) -> None:
@@ -305,6 +309,18 @@ class Index:
             self._load()  # what was noted in memory is taken back as well
             raise
         self._db.execute("COMMIT")
+
+
+# What a source tells of a thing: its facts and its claims.
+_KEPT = (
+    "SELECT facts.facts, records.claims FROM records LEFT JOIN facts USING (thing, source) "
+    "WHERE records.thing = ? AND records.source = ?"
+)
+# A thing is gone when all that told of it say so.
+_GONE = (
+    "SELECT thing, max(gone_since) FROM records WHERE source > 0 AND thing IN "
+    "(SELECT thing FROM records WHERE gone_since IS NOT NULL) GROUP BY thing HAVING count(gone_since) = count(*)"
+)
 
 
 def _search_terms(text: str) -> tuple[str, list[str]]:

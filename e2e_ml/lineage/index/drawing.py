@@ -13,30 +13,37 @@ from e2e_ml.lineage.graph import EVIDENCE_NUMBERS, RELATION_NUMBERS, Evidence, G
 from e2e_ml.lineage.index.names import NumberedNames
 from e2e_ml.lineage.judgements import Judgement, Verdict
 
-Told = dict[tuple[int, int], bytes]  # number of the thing and of the source -> packed claims
 LIKELY = 0.8  # the score from which an inferred edge is drawn and followed; below, it is a candidate
 
 
-def draw(names: NumberedNames, told: Told, judgements: Iterable[Judgement], reason: Callable[[str], int]) -> Graph:
-    """`reason` gives the number of what people said."""
-    claims = np.frombuffer(b"".join(told.values()), CLAIM)
-    claims = strongest(_judged(claims, judgements, names, reason), _rank)
+def draw(
+    names: NumberedNames,
+    claims: Claims,
+    contents: Callable[[Iterable[int]], list[tuple[int, int]]],
+    judgements: Iterable[Judgement],
+    reason: Callable[[str], int],
+) -> Graph:
+    """`contents` gives the things that lie in others, each with the one it lies in; `reason` the number of a text."""
+    claims = _judged(claims, judgements, names, reason)
+    chosen = strongest(claims, _rank)
+    likely = (claims["evidence"] != EVIDENCE_NUMBERS[Evidence.INFERRED]) | (claims["score"] >= LIKELY * 1000)
+    likely = likely[chosen]
+    drawn, candidates = chosen[likely], chosen[~likely]
     size = len(names.uris)
     kinds = np.frombuffer(bytes(names.kinds), np.uint8).copy()
-    gone = np.zeros(size, np.bool_)
-    gone[list(names.gone)] = True
-    told_of = np.zeros(size, np.bool_)
-    told_of[[thing for thing, _ in told]] = True
-    likely = (claims["evidence"] != EVIDENCE_NUMBERS[Evidence.INFERRED]) | (claims["score"] >= LIKELY * 1000)
-    drawn, candidates = claims[likely], claims[~likely]
-    shown = _standing(drawn, gone, names)
-    if not shown.all():
-        drawn = drawn[shown[drawn["up"]] & shown[drawn["down"]]]
-        candidates = candidates[shown[candidates["up"]] & shown[candidates["down"]]]
-    # What no source has told of is there as the end of an edge alone.
-    told_of[drawn["up"]] = told_of[drawn["down"]] = True
-    kinds[~(shown & told_of)] = 0
-    return Graph(names, kinds, Adjacency(drawn, size), Adjacency(candidates, size))
+    if names.gone:
+        gone = np.zeros(size, np.bool_)
+        gone[list(names.gone)] = True
+        shown = _standing(claims[drawn], gone, contents(names.gone))
+        drawn = drawn[shown[claims["up"][drawn]] & shown[claims["down"][drawn]]]
+        candidates = candidates[shown[claims["up"][candidates]] & shown[claims["down"][candidates]]]
+        kinds[~shown] = 0
+    # What no source tells of is there as the end of an edge alone.
+    untold = np.zeros(size, np.bool_)
+    untold[list(names.untold)] = True
+    untold[claims["up"][drawn]] = untold[claims["down"][drawn]] = False
+    kinds[untold] = 0
+    return Graph(names, kinds, Adjacency(claims, drawn, size), Adjacency(claims, candidates, size))
 
 
 def _rank(claims: Claims) -> npt.NDArray[np.int64]:
@@ -66,17 +73,16 @@ def _judged(
     return np.concatenate([claims[kept], np.array(added, CLAIM)]) if added or not kept.all() else claims
 
 
-def _standing(claims: Claims, gone: Mask, names: NumberedNames) -> Mask:
+def _standing(claims: Claims, gone: Mask, contents: list[tuple[int, int]]) -> Mask:
     """What is there, and what is gone but lies upstream of, or contains, something that is there."""
     shown = ~gone
     if not gone.any():
         return shown
     above = claims[gone[claims["up"]]]
-    parents = np.frombuffer(names.parents, np.int64)
-    child = np.flatnonzero(gone[parents] & (parents > 0))
+    inner, outer = np.array(contents, np.int64).reshape(-1, 2).T
     while True:
         before = int(np.count_nonzero(shown))
         shown[above["up"][shown[above["down"]]]] = True
-        shown[parents[child[shown[child]]]] = True
+        shown[outer[shown[inner]]] = True
         if int(np.count_nonzero(shown)) == before:
             return shown

@@ -1,4 +1,4 @@
-"""What a record claims of edges, packed: twenty bytes an edge, as `adjacency.CLAIM`."""
+"""What a record claims of edges, packed as `adjacency.CLAIM`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import datetime
 from e2e_ml.lineage.graph import EVIDENCE_NUMBERS, RELATION_NUMBERS, Edge
 from e2e_ml.refs import Ref
 
-_PACKED = struct.Struct("<IIIIHBB")
+_PACKED = struct.Struct("<IHIIIIHBB")
 Key = tuple[int, int, int]  # upstream, downstream, relation
 Said = tuple[int, int, int, int]  # evidence, score, reason, seen
 
@@ -28,7 +28,7 @@ def claims(
     return found
 
 
-def pack(claims: Mapping[Key, Said], kept: bytes | None) -> bytes:
+def pack(thing: int, source: int, claims: Mapping[Key, Said], kept: bytes | None) -> bytes:
     """Sorted and packed. What `kept` says in the same words keeps the time at which it was seen first."""
     before = unpack(kept) if kept else {}
     parts: list[bytes] = []
@@ -36,13 +36,15 @@ def pack(claims: Mapping[Key, Said], kept: bytes | None) -> bytes:
         evidence, score, reason, seen = claims[key]
         if key in before and before[key][:3] == (evidence, score, reason):
             seen = before[key][3]
-        parts.append(_PACKED.pack(key[0], key[1], reason, seen, score, key[2], evidence))
+        parts.append(_PACKED.pack(thing, source, key[0], key[1], reason, seen, score, key[2], evidence))
     return b"".join(parts)
 
 
 def unpack(packed: bytes) -> dict[Key, Said]:
     rows = _PACKED.iter_unpack(packed)
-    return {(up, down, rel): (evidence, score, reason, seen) for up, down, reason, seen, score, rel, evidence in rows}
+    return {
+        (up, down, rel): (evidence, score, reason, seen) for _, _, up, down, reason, seen, score, rel, evidence in rows
+    }
 
 
 def joined(kept: bytes, claims: Mapping[Key, Said]) -> dict[Key, Said]:
