@@ -59,15 +59,15 @@ def task_run_id(
 ) -> UUID:
     """The id of a task instance's run. The same as apache-airflow-providers-openlineage makes, so that what two senders
     tell of one task instance is of one run."""
-    return _static_id(logical_date, f"{namespace}.{dag_id}.{task_id}.{try_number}.{map_index}")
+    return static_id(logical_date, f"{namespace}.{dag_id}.{task_id}.{try_number}.{map_index}")
 
 
 def dag_run_id(namespace: str, dag_id: str, clear_number: int, logical_date: datetime) -> UUID:
     """The id of a DAG run's run, as Airflow's provider makes it."""
-    return _static_id(logical_date, f"{namespace}.{dag_id}.{clear_number}")
+    return static_id(logical_date, f"{namespace}.{dag_id}.{clear_number}")
 
 
-def _static_id(instant: datetime, data: str) -> UUID:
+def static_id(instant: datetime, data: str) -> UUID:
     """A UUID of version 7 (RFC 9562) of the instant, with a hash where others have chance."""
     moment = instant.astimezone(UTC)
     digest = hashlib.sha1(moment.isoformat().encode() + data.encode(), usedforsecurity=False).digest()

@@ -18,6 +18,7 @@ from e2e_ml.festaf import registry as registries
 from e2e_ml.festaf.airflow.assets import asset
 from e2e_ml.festaf.airflow.marks import context, mark_event, tell_broken, tell_freshness, tell_written
 from e2e_ml.festaf.airflow.steps import interval_of_run
+from e2e_ml.festaf.airflow.telling import task_run
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.registry.asked import view_named
 
@@ -74,13 +75,14 @@ def load_view(project: str, view: str, outlet: Asset, rows: object | None = None
     from e2e_ml.festaf.rows import pipeline
 
     interval = _interval(project, view)
-    try:
-        written = pipeline.load(interval) if rows is None else pipeline.load_rows(interval, rows)
-    except pipeline.NoRowsError as nothing:
-        raise AirflowSkipException(str(nothing)) from None
-    except pipeline.RefusedError as refused:
-        tell_broken(interval, refused.broken)
-        raise AirflowFailException(str(refused)) from None
+    with task_run(project, view):
+        try:
+            written = pipeline.load(interval) if rows is None else pipeline.load_rows(interval, rows)
+        except pipeline.NoRowsError as nothing:
+            raise AirflowSkipException(str(nothing)) from None
+        except pipeline.RefusedError as refused:
+            tell_broken(interval, refused.broken)
+            raise AirflowFailException(str(refused)) from None
     tell_written(interval, written)
     if written.broken:
         tell_broken(interval, written.broken)
@@ -129,8 +131,9 @@ def _loading(function: Callable[..., Any], project: str, view: str, outlet: Asse
     def loading(*args: Any, **kwargs: Any) -> int:
         interval = _interval(project, view)
         times: dict[str, datetime | None] = dict(zip(_TIMES, (interval.start, interval.end), strict=True))
-        found = function(*args, **{**kwargs, **{name: times[name] for name in asked}})
-        return load_view(project, view, outlet, found)
+        with task_run(project, view):
+            found = function(*args, **{**kwargs, **{name: times[name] for name in asked}})
+            return load_view(project, view, outlet, found)
 
     # What it gives to XCom is a number, whatever the function says.
     loading.__annotations__ = {**function.__annotations__, "return": int}

@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from e2e_ml.festaf import registry as registries
 from e2e_ml.festaf.airflow.marks import context, mark_event, tell_broken, tell_freshness, tell_written
+from e2e_ml.festaf.airflow.telling import task_run
 from e2e_ml.festaf.registry.asked import view_named
 
 if TYPE_CHECKING:
@@ -28,85 +29,97 @@ def add_steps(project: str, view: str, outlet: Asset) -> None:
 
     @task
     def extract() -> int:
+        from e2e_ml.festaf.rows import telling
         from e2e_ml.festaf.rows.pipeline import NoRowsError
 
-        staging = _staging(project, view)
-        counts: list[int] = []
-        nothing = ""
-        for each in staging.begin():
-            if each.reason:
-                _LOG.info("%s is loaded again: %s", each.interval.words, each.reason)
-            try:
-                counts.append(staging.keep_extracted(each.interval))
-            except NoRowsError as error:
-                nothing = str(error)
-                staging.drop(each.interval)
-        if not counts:
-            staging.remove()
-            # Skipped, and all that follows with it: no asset event tells of rows that are not there.
-            raise AirflowSkipException(nothing)
-        _LOG.info("%s rows extracted, those that only windows see counted in.", sum(counts))
-        return sum(counts)
+        with task_run(project, view) as told:
+            staging = _staging(project, view)
+            telling.reads(told, staging.interval)
+            counts: list[int] = []
+            nothing = ""
+            for each in staging.begin():
+                if each.reason:
+                    _LOG.info("%s is loaded again: %s", each.interval.words, each.reason)
+                try:
+                    counts.append(staging.keep_extracted(each.interval))
+                except NoRowsError as error:
+                    nothing = str(error)
+                    staging.drop(each.interval)
+            if not counts:
+                staging.remove()
+                # Skipped, and all that follows with it: no asset event tells of rows that are not there.
+                raise AirflowSkipException(nothing)
+            _LOG.info("%s rows extracted, those that only windows see counted in.", sum(counts))
+            return sum(counts)
 
     @task
     def transform() -> int:
-        staging = _staging(project, view)
-        rows = sum(staging.keep_transformed(each.interval) for each in staging.planned())
-        _LOG.info("%s rows computed.", rows)
-        return rows
+        with task_run(project, view):
+            staging = _staging(project, view)
+            rows = sum(staging.keep_transformed(each.interval) for each in staging.planned())
+            _LOG.info("%s rows computed.", rows)
+            return rows
 
     @task
     def validate() -> int:
-        from e2e_ml.festaf.rows import pipeline, validation
+        from e2e_ml.festaf.rows import pipeline, telling, validation
 
-        staging = _staging(project, view)
-        refused: list[str] = []
-        broken = 0
-        for interval in (each.interval for each in staging.planned()):
-            found = pipeline.validate(interval, staging.transformed(interval)).broken
-            if found:
-                tell_broken(interval, found)
-                broken += len(found)
-            if stopping := validation.fatal(interval.view, found):
-                refused.append(pipeline.refusal(interval, stopping))
-        if refused:
-            # Trying again would find the same rows.
-            raise AirflowFailException(" ".join(refused))
-        if broken:
-            _LOG.warning("The rows are written, and marked in the ledger: on_broken is warn.")
-        else:
-            _LOG.info("Every constraint holds.")
-        return broken
+        with task_run(project, view) as told:
+            staging = _staging(project, view)
+            refused: list[str] = []
+            broken = 0
+            for interval in (each.interval for each in staging.planned()):
+                found = pipeline.validate(interval, staging.transformed(interval)).broken
+                if found:
+                    tell_broken(interval, found)
+                    broken += len(found)
+                if stopping := validation.fatal(interval.view, found):
+                    refused.append(pipeline.refusal(interval, stopping))
+                    telling.refused(told, interval, found)
+            if refused:
+                # Trying again would find the same rows.
+                raise AirflowFailException(" ".join(refused))
+            if broken:
+                _LOG.warning("The rows are written, and marked in the ledger: on_broken is warn.")
+            else:
+                _LOG.info("Every constraint holds.")
+            return broken
 
     @task(outlets=[outlet])
     def write_offline() -> int:
-        from e2e_ml.festaf.rows import pipeline
+        from e2e_ml.festaf.rows import pipeline, telling
 
-        staging = _staging(project, view)
-        since = staging.begun
-        own: WrittenInterval | None = None
-        again: list[WrittenInterval] = []
-        for each in staging.planned():
-            rows = staging.transformed(each.interval)
-            written = pipeline.write_offline(each.interval, rows, pipeline.validate(each.interval, rows), since)
-            tell_written(each.interval, written, each.reason)
-            if each.reason:
-                again.append(written)
-            else:
-                own = written
-        mark_event(outlet, own, again[::-1])
-        return sum(entry.rows for entry in [*again, *([own] if own else [])])
+        with task_run(project, view) as told:
+            staging = _staging(project, view)
+            since = staging.begun
+            own: WrittenInterval | None = None
+            again: list[WrittenInterval] = []
+            for each in staging.planned():
+                rows = staging.transformed(each.interval)
+                written = pipeline.write_offline(each.interval, rows, pipeline.validate(each.interval, rows), since)
+                tell_written(each.interval, written, each.reason)
+                if each.reason:
+                    again.append(written)
+                else:
+                    own = written
+            mark_event(outlet, own, again[::-1])
+            total = sum(entry.rows for entry in [*again, *([own] if own else [])])
+            telling.reads(told, staging.interval)
+            if (newest := own or next(iter(again), None)) is not None:
+                telling.wrote(told, staging.interval, newest, total)
+            return total
 
     @task
     def materialize_online() -> int:
         from e2e_ml.festaf.rows import pipeline
 
-        staging = _staging(project, view)
-        entities = pipeline.materialize_online(staging.written_span())
-        _LOG.info("%s entities are now served from these rows.", entities)
-        tell_freshness(staging.written_span())
-        staging.remove()
-        return entities
+        with task_run(project, view):
+            staging = _staging(project, view)
+            entities = pipeline.materialize_online(staging.written_span())
+            _LOG.info("%s entities are now served from these rows.", entities)
+            tell_freshness(staging.written_span())
+            staging.remove()
+            return entities
 
     chain(extract(), transform(), validate(), write_offline(), materialize_online())
 

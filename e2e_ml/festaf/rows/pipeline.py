@@ -9,23 +9,26 @@ A window at the start of an interval sees the source's rows before it. So when t
 change too, as far as the longest window reaches. A view with a `lateness` has them rewritten by its next run (`late`);
 for corrections that come later than that there is `reopen`.
 
-Rows that were pushed stay beside the source's until the source holds them: see `pushed`.
+Rows that were pushed stay beside the source's until the source holds them: see `pushed`. Whoever wants to know is told
+of a load as a run event of OpenLineage: see `telling`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import polars as pl
 
 from e2e_ml.festaf.errors import FeatureStoreError
-from e2e_ml.festaf.rows import engines, late, push, pushed, sources, validation
+from e2e_ml.festaf.rows import engines, late, push, pushed, sources, telling, validation
 from e2e_ml.festaf.rows.compute import lookback, stored_schema
 from e2e_ml.festaf.rows.interval import STORE, Interval, offline_store, online_store
 from e2e_ml.festaf.rows.late import Rewrite
 from e2e_ml.festaf.rows.offline import PUSHED, WrittenInterval
 from e2e_ml.festaf.rows.validation import Checked
+from e2e_ml.openlineage.telling import Telling
 
 __all__ = [
     "STORE", "Interval", "NoRowsError", "RefusedError", "extract", "hull", "load", "load_rows", "materialize_online",
@@ -127,12 +130,15 @@ def _materialize(interval: Interval) -> int:
 
 def load(interval: Interval) -> WrittenInterval:
     """All five steps, in this process, for the interval and for those that rows came late into."""
-    planned = late.plan(interval)
-    written = zip(planned, _rewrite(planned), strict=True)
-    if (own := next(entry for each, entry in written if not each.reason)) is not None:
+    with _told(interval) as told:
+        telling.reads(told, interval)
+        planned = late.plan(interval)
+        written = _rewrite(planned)
+        own = next(entry for each, entry in zip(planned, written, strict=True) if not each.reason)
+        if own is None:  # it had no rows; others had
+            own = next(e for e in interval.offline.intervals(interval.view) if (e.start, e.end) == interval.span)
+        telling.wrote(told, interval, own, sum(entry.rows for entry in written if entry))
         return own
-    # It had no rows; others had.
-    return next(e for e in interval.offline.intervals(interval.view) if (e.start, e.end) == interval.span)
 
 
 def reopen(interval: Interval) -> tuple[WrittenInterval, ...]:
@@ -140,7 +146,12 @@ def reopen(interval: Interval) -> tuple[WrittenInterval, ...]:
 
     Gives what was written, oldest first; nothing where the ledger has no interval there.
     """
-    return tuple(entry for entry in reversed(_rewrite(late.reopening(interval))) if entry is not None)
+    with _told(interval) as told:
+        telling.reads(told, interval)
+        written = tuple(entry for entry in reversed(_rewrite(late.reopening(interval))) if entry is not None)
+        if written:
+            telling.wrote(told, interval, written[-1], sum(entry.rows for entry in written))
+        return written
 
 
 def load_rows(interval: Interval, given: object) -> WrittenInterval:
@@ -148,6 +159,42 @@ def load_rows(interval: Interval, given: object) -> WrittenInterval:
 
     It has the source's columns, and all the rows of the interval; those before it that windows see are the stored ones.
     """
+    with _told(interval) as told:
+        written = _load_rows(interval, given)
+        telling.wrote(told, interval, written)
+        return written
+
+
+def hull(intervals: Sequence[Interval]) -> Interval:
+    """The span from the first to the last of one view's intervals; a snapshot is its own."""
+    if intervals[0].view.event_time is None:
+        return intervals[0]
+    spans = [each.span for each in intervals]
+    return intervals[0].at(min(start for start, _ in spans), max(end for _, end in spans))
+
+
+def refusal(interval: Interval, stopping: tuple[validation.Violation, ...]) -> str:
+    view = interval.view
+    missing = [f"{v.feature} is missing in {v.count} rows" for v in stopping if v.rule == "required"]
+    broken = [f"{v.words} by {v.count} rows" for v in stopping if v.rule != "required"]
+    said = [f"a required value is missing ({', '.join(missing)})"] if missing else []
+    said += [f"rules are broken ({', '.join(broken)}) and on_broken is fail"] if broken else []
+    step = "fill the nulls, or take required() away" if missing else 'correct the rule, or say on_broken = "warn"'
+    where = f" in {interval.words}" if view.event_time else ""
+    return f"{view.name}: {' and '.join(said)}{where}, so nothing was written. Correct the source, {step}."
+
+
+@contextmanager
+def _told(interval: Interval) -> Generator[Telling]:
+    with telling.loading(interval, NoRowsError) as told:
+        try:
+            yield told
+        except RefusedError as error:
+            telling.refused(told, interval, error.broken)
+            raise
+
+
+def _load_rows(interval: Interval, given: object) -> WrittenInterval:
     since = datetime.now(UTC)
     rows = sources.conform(interval.view, given)
     if outside := len(rows) - len(_inside(interval, rows)):
@@ -170,25 +217,6 @@ def load_rows(interval: Interval, given: object) -> WrittenInterval:
         _write_all(each, late.stored_rows(each, _seen_since(each), each.end), since)
     materialize_online(hull([interval, *later]))
     return written
-
-
-def hull(intervals: Sequence[Interval]) -> Interval:
-    """The span from the first to the last of one view's intervals; a snapshot is its own."""
-    if intervals[0].view.event_time is None:
-        return intervals[0]
-    spans = [each.span for each in intervals]
-    return intervals[0].at(min(start for start, _ in spans), max(end for _, end in spans))
-
-
-def refusal(interval: Interval, stopping: tuple[validation.Violation, ...]) -> str:
-    view = interval.view
-    missing = [f"{v.feature} is missing in {v.count} rows" for v in stopping if v.rule == "required"]
-    broken = [f"{v.words} by {v.count} rows" for v in stopping if v.rule != "required"]
-    said = [f"a required value is missing ({', '.join(missing)})"] if missing else []
-    said += [f"rules are broken ({', '.join(broken)}) and on_broken is fail"] if broken else []
-    step = "fill the nulls, or take required() away" if missing else 'correct the rule, or say on_broken = "warn"'
-    where = f" in {interval.words}" if view.event_time else ""
-    return f"{view.name}: {' and '.join(said)}{where}, so nothing was written. Correct the source, {step}."
 
 
 def _rewrite(planned: Sequence[Rewrite]) -> list[WrittenInterval | None]:

@@ -32,6 +32,11 @@ class Staging:
         self._view_folder = interval.project / STORE / "staging" / interval.view.name
         self._folder = self._view_folder / quote(run_id, safe="")
 
+    @property
+    def interval(self) -> Interval:
+        """The run's own."""
+        return self._interval
+
     def begin(self) -> tuple[Rewrite, ...]:
         """Find out anew what the run has to write, and keep that for the steps to come."""
         self._remove_stale()
