@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -12,14 +13,17 @@ from urllib.parse import quote
 
 import httpx
 
+from e2e_ml.credentials import CredentialError
 from e2e_ml.stack.component import Command
 from e2e_ml.stack.mlflow import client_environment
 from e2e_ml.stack.ports import LOOPBACK
 from e2e_ml.stack.recipe import Layout, Probe, StackError, local_client, python
 from e2e_ml.stack.service import Login
 from e2e_ml.stack.state import read_json, write_json
+from e2e_ml.workspace import Attached
 
 _USER = "admin"
+_KEY = "festaf.token"  # the name under which the key of the feature store's server is kept
 _AUTH_MANAGER = "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager"
 
 
@@ -132,8 +136,29 @@ class AirflowRecipe:
             ),
             "E2E_ML_WORKSPACE": str(workspace.root),
             **client_environment(self._layout),
+            **self._events(),
         }
         return self._layout.environment({**airflow, **tasks})
+
+    def _events(self) -> dict[str, str]:
+        """Where run events of OpenLineage go: to the feature store's server, which keeps them for the workbench. Who
+        has a receiver of their own keeps it, and then none of our secrets is sent there."""
+        if os.environ.get("OPENLINEAGE_URL"):
+            return {}
+        setting = self._layout.setting("festaf")
+        try:
+            attached = isinstance(setting, Attached)
+            key = setting.secret(self._layout.workspace.root) if attached else self._layout.secrets.password(_KEY)
+        except CredentialError:  # the feature store says so; Airflow runs without it
+            key = None
+        if key is None:
+            return {}
+        return {
+            "OPENLINEAGE_URL": self._layout.url("festaf"),
+            "OPENLINEAGE_ENDPOINT": "api/v1/lineage",
+            "OPENLINEAGE_API_KEY": key,
+            "OPENLINEAGE_NAMESPACE": os.environ.get("OPENLINEAGE_NAMESPACE") or self._layout.workspace.name,
+        }
 
 
 def token_login(client: httpx.Client, url: str, user: str, password: str) -> Login | None:
