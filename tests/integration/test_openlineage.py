@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -19,11 +22,20 @@ from openlineage.client.event_v2 import InputDataset, Job, JobEvent, OutputDatas
 from openlineage.client.facet_v2 import column_lineage_dataset, parent_run, schema_dataset
 from openlineage.client.transport.http import ApiKeyTokenProvider, HttpConfig, HttpTransport
 
+from e2e_ml import refs
+from e2e_ml.festaf.model import Constraint
+from e2e_ml.festaf.store import FeatureStore
+from e2e_ml.lineage.collectors.http import Connection
+from e2e_ml.lineage.collectors.openlineage import OpenLineageCollector
+from e2e_ml.lineage.graph import Graph, Relation
+from e2e_ml.lineage.index import Index
 from e2e_ml.openlineage import sending
+from e2e_ml.openlineage.naming import dag_run_id, task_run_id
 from e2e_ml.openlineage.server import MOST_BATCH, MOST_BYTES, create_app
+from e2e_ml.refs import Kind
 from tests.festaf_server import TOKEN, run_server
 from tests.servers import free_port
-from tests.unit.festaf.worlds import project
+from tests.unit.festaf.worlds import feature, project, weather
 from tests.unit.openlineage.samples import RUN, recorded, run_event
 
 KEY = "a key of the tests"
@@ -222,3 +234,121 @@ def test_the_feature_stores_server_takes_events_behind_its_token(tmp_path: Path)
         assert "takes no writes" in answer.json()["detail"]
     finally:
         reading.stop()
+
+
+DAGS = """
+from datetime import UTC, datetime
+
+from airflow.sdk import DAG, task
+from e2e_ml.festaf.airflow import load, produces
+
+PROJECT = {path!r}
+globals().update(load(PROJECT))
+
+with DAG("own.dag", schedule="@daily", start_date=datetime(2013, 1, 1, tzinfo=UTC)) as own:
+
+    @produces("pier", project=PROJECT)
+    @task
+    def read(data_interval_start=None, data_interval_end=None):
+        print("the view's source is read")
+
+    read()
+
+if __name__ == "__main__":
+    day = datetime(2013, 1, 2, tzinfo=UTC)
+    for name in ("festaf.flights.weather", "festaf.flights.strict", "own.dag"):
+        print("ended:", name, globals().get(name, own).test(logical_date=day).state)
+"""
+
+
+def run_dags(folder: Path, store: FeatureStore, **more: str) -> dict[str, str]:
+    """Run the DAGs with Airflow's own `dag.test()`; the state of each."""
+    (folder / "dags").mkdir()
+    file = folder / "dags" / "to_try.py"
+    file.write_text(DAGS.format(path=str(store.path)))
+    environment = {
+        **os.environ,
+        "AIRFLOW_HOME": str(folder / "airflow"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(folder / "dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        **more,
+    }
+    for command in (["-m", "airflow", "db", "migrate"], [str(file)]):
+        done = subprocess.run(
+            [sys.executable, *command], env=environment, capture_output=True, text=True, check=False, cwd=folder
+        )
+        assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+        assert KEY not in done.stdout + done.stderr
+    lines = [line.split() for line in done.stdout.splitlines() if line.startswith("ended:")]
+    return {name: state for _, name, state in lines}
+
+
+def test_the_feature_stores_dags_tell_what_they_do(url: str, tmp_path: Path) -> None:
+    refused = [each.model_copy(update={"constraints": ()}) for each in weather().features]
+    refused[0] = feature("temp", constraints=(Constraint(rule="upper_bound", value=30),))
+    strict = weather(name="strict", features=tuple(refused), on_broken="fail")
+    store = project(tmp_path / "flights", weather(), weather(name="pier", schedule=None), strict)
+    before = newest(url)
+    ended = run_dags(tmp_path, store, OPENLINEAGE_URL=url, OPENLINEAGE_API_KEY=KEY, OPENLINEAGE_NAMESPACE="tests")
+    assert ended == {"festaf.flights.weather": "success", "festaf.flights.strict": "failed", "own.dag": "success"}
+    told = [each["event"] for each in events(url, after=before, limit=100)["events"]]
+    steps = ["extract", "transform", "validate", "write_offline", "materialize_online"]
+    assert [(e["job"]["name"], e["eventType"]) for e in told] == [
+        *((f"festaf.flights.weather.{step}", kind) for step in steps for kind in ("START", "COMPLETE")),
+        *((f"festaf.flights.strict.{step}", kind) for step in steps[:2] for kind in ("START", "COMPLETE")),
+        ("festaf.flights.strict.validate", "START"),
+        ("festaf.flights.strict.validate", "FAIL"),
+        ("own.dag.read", "START"),
+        ("own.dag.read", "COMPLETE"),
+    ]
+    for event in told:
+        airflow, parent = event["run"]["facets"]["airflow"], event["run"]["facets"]["parent"]
+        dag_id, task_id = airflow["dag"]["dag_id"], airflow["task"]["task_id"]
+        day = datetime.fromisoformat(airflow["dagRun"]["logical_date"])
+        assert (event["job"]["namespace"], event["job"]["name"]) == ("tests", f"{dag_id}.{task_id}")
+        assert parent["job"] == {"namespace": "tests", "name": dag_id}
+        assert event["run"]["runId"] == str(task_run_id("tests", dag_id, task_id, 1, -1, day))
+        assert parent["run"]["runId"] == str(dag_run_id("tests", dag_id, 0, day))
+    written = next(e for e in told if e["outputs"])
+    assert written["job"]["name"] == "festaf.flights.weather.write_offline"
+    assert written["outputs"][0]["outputFacets"]["outputStatistics"]["rowCount"] == 36
+    failed = next(e for e in told if e["eventType"] == "FAIL")
+    assert "rules are broken" in failed["run"]["facets"]["errorMessage"]["message"]
+    assert not failed["outputs"][0]["facets"]["dataQualityAssertions"]["assertions"][0]["success"]
+
+    graph = collected(url, before)
+    source = refs.dataset("file", str(store.path / "weather.parquet"))
+    view = refs.dataset("festaf://flights", "weather")
+    found = {(e.upstream, e.relation, e.downstream) for ref in graph.refs() for e in graph.downstream(ref)}
+    temp = refs.column("file", str(store.path / "weather.parquet"), "temp")
+    assert found >= {
+        (source, Relation.FEEDS, view),
+        (view, Relation.STANDS_FOR, refs.feature_view("flights", "weather")),
+        (refs.dag("local", "festaf.flights.weather"), Relation.PRODUCES, view),
+        (refs.dag("local", "own.dag"), Relation.PRODUCES, refs.dataset("festaf://flights", "pier")),
+        (source, Relation.READ_BY, refs.dag("local", "festaf.flights.weather")),
+        (temp, Relation.FEEDS, refs.feature("flights", "weather", "freezing")),
+        (temp, Relation.FEEDS, refs.feature("flights", "weather", "temp")),
+    }
+    quality = next(node for node in graph.nodes(Kind.DATASET) if node.ref.name == "strict").facts["quality"]
+    assert quality["failed"] == 1
+    node = graph.get(view)
+    assert node is not None
+    assert node.facts["quality"]["rows"] == 36
+    assert node.facts["owner"] == "weather-team"
+
+
+def test_dags_do_not_notice_that_nobody_answers(tmp_path: Path) -> None:
+    store = project(tmp_path / "flights", weather(), weather(name="pier", schedule=None), weather(name="strict"))
+    ended = run_dags(tmp_path, store, OPENLINEAGE_URL="http://127.0.0.1:9", OPENLINEAGE_API_KEY=KEY)
+    assert set(ended.values()) == {"success"}
+
+
+def collected(url: str, after: int) -> Graph:
+    """What the workbench makes of the events."""
+    collector = OpenLineageCollector(Connection("local", lambda: url, lambda: BEARER))
+    index = Index(None)
+    for batch in collector.collect({"inbox": events(url)["inbox"], "after": after}):
+        index.upsert(collector.name, batch)
+    collector.close()
+    return index.graph()
