@@ -46,7 +46,7 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """What a walk reached, nearest first, its start left out."""
+    """What a walk reached, nearest first, its starts left out."""
 
     things: Numbers
     distances: Numbers
@@ -66,22 +66,22 @@ class Adjacency:
 
     def walk(
         self,
-        start: int,
+        starts: Numbers,
         *,
         down: bool,
         depth: int | None = None,
         left_out: Mask | None = None,
         stop: Mask | None = None,
     ) -> Reached:
-        """Everything within `depth` edges of `start`, by the shortest ways. Cycles end the walk.
+        """Everything within `depth` edges of `starts`, by the shortest ways. Cycles end the walk.
 
         `left_out`: relation -> whether its edges are not followed. `stop`: thing -> whether what lies behind it is not
         looked at.
         """
         rows = self.down if down else self.up
         seen = np.zeros(self.size, np.bool_)
-        seen[start] = True
-        level = np.array([start], np.int64)
+        seen[starts] = True
+        level = starts
         things: list[Numbers] = []
         ways: list[Numbers] = []
         while len(level) and (depth is None or len(things) < depth):

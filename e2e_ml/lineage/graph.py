@@ -150,6 +150,10 @@ class Names(Protocol):
     def ref(self, number: int) -> Ref: ...
     def nodes(self, numbers: Iterable[int]) -> Iterator[Node]: ...
     def reason(self, number: int) -> str: ...
+    def times(self) -> npt.NDArray[np.int64]: ...
+    def inside(self, number: int, limit: int) -> list[int]: ...
+    def instances(self, service: str) -> list[str]: ...
+    def search(self, text: str, kinds: Iterable[int], limit: int) -> list[int]: ...
 
 
 KINDS = tuple(Kind)
@@ -197,6 +201,28 @@ class Graph:
     def count(self, kind: Kind) -> int:
         return int(np.count_nonzero(self._kinds == KIND_NUMBERS[kind]))
 
+    def search(self, text: str, kinds: Collection[Kind] = (), limit: int = 50) -> list[Ref]:
+        """Things whose title or name has every word of `text` in it, in any case; the shortest title first.
+
+        Some of those found may lie beyond `limit`, and a word of one or two letters has to begin the title.
+        """
+        found = self._names.search(text, [KIND_NUMBERS[kind] for kind in kinds], limit)
+        return [self._names.ref(n) for n in found if n < len(self._kinds) and self._kinds[n]]
+
+    def inside(self, ref: Ref, limit: int) -> list[Ref]:
+        """The things that lie in it, as a DAG's runs do, `limit` of them at most; the newest first."""
+        number = self._number(ref)
+        found = self._names.inside(number, limit) if number is not None else []
+        return [self._names.ref(n) for n in found if n < len(self._kinds) and self._kinds[n]]
+
+    def instances(self, service: str) -> list[str]:
+        """The instances of a service that were ever read, sorted."""
+        return self._names.instances(service)
+
+    def newest(self, kind: Kind, limit: int) -> list[Ref]:
+        """The things of a kind that began or were made last, the newest first."""
+        return list(self.refs_of(self.newest_of(self._of(kind), limit)))
+
     def _of(self, kind: Kind | None) -> npt.NDArray[np.int64]:
         return np.flatnonzero(self._kinds if kind is None else self._kinds == KIND_NUMBERS[kind])
 
@@ -242,6 +268,13 @@ class Graph:
 
     # --- walks ---
 
+    def reached_from(
+        self, kind: Kind, *, down: bool, left_out: Collection[Relation] = NOT_FLOW, of: Kind | None = None
+    ) -> set[Ref]:
+        """The things (of kind `of`) that can be reached from any thing of `kind`."""
+        reached = self._adjacency.walk(self._of(kind), down=down, left_out=_relations(left_out)).things
+        return set(self.refs_of((reached if of is None else self.numbers_of(reached, of)).tolist()))
+
     def walk(
         self,
         start: Ref,
@@ -259,7 +292,7 @@ class Graph:
         if number is None:
             return Walk(self, start, down, None)
         reached = self._adjacency.walk(
-            number, down=down, depth=depth, left_out=_relations(left_out), stop=self._kind_mask(stop)
+            np.array([number]), down=down, depth=depth, left_out=_relations(left_out), stop=self._kind_mask(stop)
         )
         return Walk(self, start, down, reached)
 
@@ -274,6 +307,13 @@ class Graph:
     def kinds_of(self, numbers: npt.NDArray[np.int64]) -> dict[Kind, int]:
         counts = np.bincount(self._kinds[numbers], minlength=len(KINDS) + 1).tolist()
         return {kind: counts[number] for kind, number in KIND_NUMBERS.items() if counts[number]}
+
+    def newest_of(self, numbers: npt.NDArray[np.int64], limit: int) -> list[int]:
+        times = self._names.times()[numbers]
+        if len(numbers) > limit:
+            some = np.argpartition(-times, limit - 1)[:limit]
+            numbers, times = numbers[some], times[some]
+        return numbers[np.lexsort((-numbers, -times))].tolist()
 
     def refs_of(self, numbers: Iterable[int]) -> Iterator[Ref]:
         return map(self._names.ref, numbers)
@@ -320,6 +360,10 @@ class Walk(Mapping[Ref, int]):
     def refs(self, kind: Kind) -> Iterator[Ref]:
         """The things of one kind, nearest first."""
         return self._graph.refs_of(self._graph.numbers_of(self._things, kind).tolist())
+
+    def newest(self, kind: Kind, limit: int) -> list[Ref]:
+        """The things of a kind that began or were made last, the newest first."""
+        return list(self._graph.refs_of(self._graph.newest_of(self._graph.numbers_of(self._things, kind), limit)))
 
     def nodes(self, kind: Kind) -> Iterator[Node]:
         return self._graph.nodes_of(self._graph.numbers_of(self._things, kind).tolist())

@@ -26,6 +26,7 @@ from e2e_ml.lineage.index.file import connect, open_file, replace
 from e2e_ml.lineage.index.linker import Linker, instances
 from e2e_ml.lineage.index.names import NumberedNames, time
 from e2e_ml.lineage.judgements import Judgements
+from e2e_ml.lineage.times import parse
 from e2e_ml.refs import Kind, Ref
 
 log = logging.getLogger(__name__)
@@ -80,20 +81,6 @@ class Index:
         """When a collector last succeeded, in UTC; None: never."""
         row = self._reader().execute("SELECT visited_at FROM sources WHERE name = ?", (collector,)).fetchone()
         return time(row[0]) if row else None
-
-    def search(self, text: str, kinds: Iterable[Kind] = (), limit: int = 50) -> list[Ref]:
-        """Things whose title or name contains every word of `text`, in any case; words of one or two letters are
-        looked for at the start. The best match first."""
-        wanted = [KIND_NUMBERS[kind] for kind in kinds]
-        where, values = _search_terms(text)
-        kind = f"AND kind IN ({','.join('?' * len(wanted))})" if wanted else ""
-        rows = self._reader().execute(
-            f"SELECT things.number FROM titles JOIN things ON things.number = titles.rowid "  # noqa: S608 - marks
-            f"WHERE {where} {kind} ORDER BY length(title), title LIMIT ?",
-            [*values, *wanted, limit],
-        )
-        graph = self.graph()
-        return [ref for (number,) in rows if (ref := self._names.ref(number)) in graph]
 
     # --- writing ---
 
@@ -152,8 +139,15 @@ class Index:
         self._claims.put(number, source, packed)
         self._names.gone.pop(number, None)
         self._names.changed((number,))
+        self._put_time(number, facts)
         self._put_title(number, record.node)
         return number
+
+    def _put_time(self, number: int, facts: Mapping[str, Any]) -> None:
+        at = next((time for key in _TIMES if (time := parse(facts.get(key)))), None)
+        if at is not None:
+            self._db.execute("UPDATE things SET at = ? WHERE number = ?", (int(at.timestamp()), number))
+            self._names.dated(number, int(at.timestamp()))
 
     def _put_title(self, number: int, node: Node) -> None:
         title = f"{node.title} {node.ref.name}" if node.title != node.ref.name else node.title
@@ -219,7 +213,7 @@ class Index:
         if number is None:
             parent = self._number(ref.parent) if ref.parent else 0
             number, kind = len(self._names.uris), KIND_NUMBERS[ref.kind]
-            self._db.execute("INSERT INTO things VALUES (?, ?, ?, ?, ?)", (number, uri, kind, parent, told))
+            self._db.execute("INSERT INTO things VALUES (?, ?, ?, ?, ?, 0)", (number, uri, kind, parent, told))
             self._names.add(number, ref, uri, kind, told=told)
         elif told and number in self._names.untold:
             self._db.execute("UPDATE things SET told = 1 WHERE number = ?", (number,))
@@ -311,6 +305,8 @@ class Index:
         self._db.execute("COMMIT")
 
 
+_TIMES = ("start", "created", "run_after")  # the facts that tell when a thing began
+
 # What a source tells of a thing: its facts and its claims.
 _KEPT = (
     "SELECT facts.facts, records.claims FROM records LEFT JOIN facts USING (thing, source) "
@@ -321,10 +317,3 @@ _GONE = (
     "SELECT thing, max(gone_since) FROM records WHERE source > 0 AND thing IN "
     "(SELECT thing FROM records WHERE gone_since IS NOT NULL) GROUP BY thing HAVING count(gone_since) = count(*)"
 )
-
-
-def _search_terms(text: str) -> tuple[str, list[str]]:
-    words = text.split()
-    terms = ["titles MATCH ?" if len(word) >= 3 else "title LIKE ?" for word in words]
-    values = ['"{}"'.format(word.replace('"', '""')) if len(word) >= 3 else f"{word}%" for word in words]
-    return " AND ".join(terms) or "1", values

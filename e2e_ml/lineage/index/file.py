@@ -19,12 +19,13 @@ log = logging.getLogger(__name__)
 SCHEMA = """
 CREATE TABLE sources (number INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, cursor TEXT NOT NULL, visited_at TEXT);
 -- Everything that has a name; `told`: whether a source tells of it, else it is an edge's end or a parent alone.
+-- `at`: when it began or was made, in seconds since 1970, 0 where that is not known.
 -- Nothing is ever taken out, so that numbers run from 1 without a hole.
 CREATE TABLE things (
     number INTEGER PRIMARY KEY, ref TEXT UNIQUE NOT NULL, kind INTEGER NOT NULL, parent INTEGER NOT NULL,
-    told INTEGER NOT NULL
+    told INTEGER NOT NULL, at INTEGER NOT NULL
 );
-CREATE INDEX things_in ON things (parent);
+CREATE INDEX things_in ON things (parent, at);
 CREATE INDEX things_untold ON things (number) WHERE told = 0;
 -- What a source tells of a thing; source 0 is what the rules say. `claims`: its edges, packed as `adjacency.CLAIM`.
 CREATE TABLE records (

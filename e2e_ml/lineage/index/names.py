@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from e2e_ml.lineage.graph import KINDS, Node
 from e2e_ml.refs import Ref
 
@@ -16,6 +19,8 @@ _KEPT = 20_000  # nodes in memory
 _AT_ONCE = 500  # nodes read by one query
 
 
+_LEAST, _QUOTE = 3, '"'  # letters of a word that the trigrams find
+_AT = "SELECT group_concat(at, ' ') FROM (SELECT at FROM things ORDER BY number)"
 _THINGS = """
 SELECT group_concat(ref, char(10)), group_concat(char(kind), '') FROM (SELECT ref, kind FROM things ORDER BY number)
 """
@@ -34,6 +39,7 @@ class NumberedNames:
         self.reason_numbers: dict[str, int] = {"": 0}
         self._refs: list[Ref | None] = [None]
         self._numbers: dict[str, int] = {}
+        self._times: npt.NDArray[np.int64] | None = None
         self._nodes: dict[int, Node] = {}
         self._changes = 0
         self._lock = threading.Lock()
@@ -60,6 +66,46 @@ class NumberedNames:
 
     def reason(self, number: int) -> str:
         return self.reasons[number]
+
+    def times(self) -> npt.NDArray[np.int64]:
+        """By number, when each thing began or was made, in seconds since 1970; 0 where that is not known."""
+        with self._lock:
+            times = self._times
+            if times is None or len(times) < len(self.uris):
+                (text,) = self._reader().execute(_AT).fetchone()
+                times = np.array((text or "").split(), np.int64)
+                missing = max(0, len(self.uris) - 1 - len(times))  # what is being written this moment
+                times = self._times = np.concatenate(([0], times, np.zeros(missing, np.int64)))
+            return times
+
+    def inside(self, number: int, limit: int) -> list[int]:
+        rows = self._reader().execute(
+            "SELECT number FROM things WHERE parent = ? ORDER BY at DESC, number DESC LIMIT ?", (number, limit)
+        )
+        return [inner for (inner,) in rows]
+
+    def instances(self, service: str) -> list[str]:
+        names = [name for (name,) in self._reader().execute("SELECT name FROM sources ORDER BY name")]
+        return [name.partition(":")[2] for name in names if name.startswith(f"{service}:")]
+
+    def search(self, text: str, kinds: Iterable[int], limit: int) -> list[int]:
+        """The numbers of things whose title or name has every word of `text` in it, in any case; the shortest first.
+
+        A word of one or two letters has to begin the title.
+        """
+        wanted = list(kinds)
+        words = text.split()
+        if not words:
+            return []
+        terms = " AND ".join("titles MATCH ?" if len(word) >= _LEAST else "title LIKE ?" for word in words)
+        values = [f'"{word.replace(_QUOTE, _QUOTE * 2)}"' if len(word) >= _LEAST else f"{word}%" for word in words]
+        kind = f"AND kind IN ({','.join('?' * len(wanted))})" if wanted else ""
+        rows = self._reader().execute(
+            "SELECT things.number FROM titles JOIN things ON things.number = titles.rowid "  # noqa: S608 - marks
+            f"WHERE {terms} {kind} ORDER BY length(title), title LIMIT ?",
+            [*values, *wanted, limit],
+        )
+        return [number for (number,) in rows]
 
     def nodes(self, numbers: Iterable[int]) -> Iterator[Node]:
         """The nodes of `numbers`, in their order."""
@@ -91,6 +137,11 @@ class NumberedNames:
         return nodes
 
     # --- what the index does ---
+
+    def dated(self, number: int, at: int) -> None:
+        with self._lock:
+            if self._times is not None and number < len(self._times):
+                self._times[number] = at
 
     def fill(self, db: sqlite3.Connection) -> None:
         """Take over every thing of a file; for names that are new."""

@@ -1,0 +1,77 @@
+"""If a thing changes, or is late: what stands on it, what of that is in use, and whom to tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from e2e_ml.lineage.graph import NOT_FLOW, Graph, Node, Walk
+from e2e_ml.lineage.questions.ownership import Person, person
+from e2e_ml.refs import Kind, Ref
+
+_OWNED = (Kind.FEATURE_VIEW, Kind.FEATURE_SERVICE, Kind.DAG, Kind.REGISTERED_MODEL, Kind.MONITOR, Kind.DATASET)
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A model version that something or somebody relies on."""
+
+    version: Ref
+    aliases: tuple[str, ...]
+    endpoints: tuple[Ref, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Somebody to tell, and what of theirs it touches."""
+
+    person: Person
+    owns: tuple[Ref, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Impact:
+    ref: Ref
+    counts: Mapping[Kind, int]  # of everything that stands on it
+    live: tuple[Live, ...]  # versions in use, by model
+    people: tuple[Told, ...]  # by name
+    walk: Walk  # to name what was counted
+
+    def refs(self, kind: Kind) -> list[Ref]:
+        """The things of a kind that stand on it, nearest first."""
+        return list(self.walk.refs(kind))
+
+
+def impact(graph: Graph, ref: Ref) -> Impact:
+    """Everything downstream of `ref`: a feature, a column, a source, a DAG or anything else."""
+    walk = graph.walk(ref, down=True, left_out=NOT_FLOW)
+    return Impact(ref, walk.counts(), _live(graph, walk), _people(graph, ref, walk), walk)
+
+
+def _live(graph: Graph, walk: Walk) -> tuple[Live, ...]:
+    aliases: dict[Ref, list[str]] = {}
+    endpoints: dict[Ref, list[Ref]] = {}
+    for alias in walk.refs(Kind.ALIAS):
+        for edge in graph.upstream(alias):
+            if edge.upstream in walk:
+                aliases.setdefault(edge.upstream, []).append(alias.name)
+    for endpoint in walk.refs(Kind.ENDPOINT):
+        for edge in graph.upstream(endpoint):
+            if edge.upstream.kind is Kind.MODEL_VERSION and edge.upstream in walk:
+                endpoints.setdefault(edge.upstream, []).append(endpoint)
+    return tuple(
+        Live(version, tuple(sorted(aliases.get(version, ()))), tuple(sorted(endpoints.get(version, ()))))
+        for version in sorted({*aliases, *endpoints})
+    )
+
+
+def _people(graph: Graph, ref: Ref, walk: Walk) -> tuple[Told, ...]:
+    owned: dict[Person, list[Ref]] = {}
+    own = graph.get(ref)
+    nodes: list[Node] = [own] if own is not None else []
+    for kind in _OWNED:
+        nodes += walk.nodes(kind)
+    for node in nodes:
+        if (who := person(node)) is not None:
+            owned.setdefault(who, []).append(node.ref)
+    return tuple(Told(who, tuple(refs)) for who, refs in sorted(owned.items()))

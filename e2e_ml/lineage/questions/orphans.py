@@ -1,0 +1,69 @@
+"""What hangs loose: features that no model uses, models with features that nothing makes, DAGs that nobody reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from e2e_ml.lineage.graph import Graph, Relation
+from e2e_ml.refs import Kind, Ref
+
+_READERS = (Kind.FEATURE_SERVICE, Kind.RUN, Kind.REGISTERED_MODEL, Kind.MONITOR, Kind.DAG)
+_RAW = (Kind.SOURCE, Kind.DATASET)  # what a feature view reads; a view's own DAG makes more than that
+
+
+@dataclass(frozen=True, slots=True)
+class Unmade:
+    """A feature view that no pipeline makes, and the models that stand on it all the same."""
+
+    view: Ref
+    models: tuple[Ref, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Orphans:
+    unused_features: tuple[Ref, ...]  # no run has learned from them
+    unmade_views: tuple[Unmade, ...]
+    unread_dags: tuple[Ref, ...]  # what they make is read by nothing
+    unknown_dags: tuple[Ref, ...]  # nothing is known of what they make
+
+
+def orphans(graph: Graph) -> Orphans:
+    used = graph.reached_from(Kind.RUN, down=False, of=Kind.FEATURE)
+    unused = [node.ref for node in graph.nodes(Kind.FEATURE) if node.ref not in used and node.gone_since is None]
+    unread: list[Ref] = []
+    unknown: list[Ref] = []
+    for node in graph.nodes(Kind.DAG):
+        if node.gone_since is not None:
+            continue
+        made = [e.downstream for e in graph.downstream(node.ref, 100) if e.relation is not Relation.CONTAINS]
+        if not made:
+            unknown.append(node.ref)
+        elif not any(_is_read(graph, thing) for thing in made):
+            unread.append(node.ref)
+    return Orphans(tuple(sorted(unused)), tuple(_unmade(graph)), tuple(sorted(unread)), tuple(sorted(unknown)))
+
+
+def _is_read(graph: Graph, made: Ref) -> bool:
+    """Whether something stands on a product of a DAG, or another DAG begins when it is written."""
+    if made.kind in (Kind.RUN, Kind.REGISTERED_MODEL, Kind.TASK_INSTANCE):
+        return True
+    if any(e.relation is Relation.TRIGGERS for e in graph.downstream(made, 100)):
+        return True
+    counts = graph.walk(made, down=True).counts()
+    of_itself = (
+        (Kind.FEATURE, Kind.FEATURE_VIEW, Kind.COLUMN) if made.kind is Kind.ASSET else (Kind.FEATURE, Kind.COLUMN)
+    )
+    return any(count for kind, count in counts.items() if kind in _READERS and kind not in of_itself)
+
+
+def _unmade(graph: Graph) -> list[Unmade]:
+    found: list[Unmade] = []
+    for node in graph.nodes(Kind.FEATURE_VIEW):
+        if node.facts.get("on_demand") or node.gone_since is not None:
+            continue
+        if any(e.relation is Relation.PRODUCES for e in graph.upstream(node.ref)):
+            continue
+        models = tuple(sorted(graph.walk(node.ref, down=True).refs(Kind.REGISTERED_MODEL)))
+        if models:
+            found.append(Unmade(node.ref, models))
+    return sorted(found, key=lambda unmade: unmade.view)
