@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 import pytest
 from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from e2e_ml import refs
 from e2e_ml.lineage.collectors import CollectError
@@ -372,6 +374,38 @@ def test_pages_are_batches_and_nothing_is_read_twice(world: World, monkeypatch: 
     assert not world.index.upsert("openlineage:local", next(world.collector.collect(cursor)))
     world.graph(run_event(outputs=[dataset("s3://lake", "another")]))
     assert world.batches == 4
+
+
+SOME = st.sampled_from(
+    [
+        run_event(eventType="START", outputs=[]),
+        run_event(inputs=[]),
+        run_event(eventType="FAIL", outputs=[dataset("s3://lake", "other", schema=schema("a", "b"))]),
+        run_event(outputs=[dataset("s3://lake", "clean", columnLineage=lineage(a=[("file", "/data/raw.csv", "x")]))]),
+        airflow("etl.load", "r1"),
+        airflow("etl.load", "r2", outputs=[]),
+        airflow("etl.load", "r3", eventType="START", outputs=[]),
+        airflow("etl.load", "r3", inputs=[]),
+        {"no": "event"},
+        *recorded(),
+    ]
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(events=st.lists(SOME, max_size=12), size=st.integers(1, 4))
+def test_the_graph_is_the_same_however_its_pages_are_cut(
+    events: list[dict[str, Any]], size: int, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graphs: list[Graph] = []
+    for page in (200, size):
+        monkeypatch.setattr(module, "PAGE", page)
+        world = World(tmp_path_factory.mktemp("world") / "events.db")
+        graphs.append(world.graph(*({**event, "producer": f"{n}"} for n, event in enumerate(events))))
+        world.inbox.close()
+    one, two = graphs
+    assert edges(one) == edges(two)
+    assert {node.ref: node.facts for node in one.nodes()} == {node.ref: node.facts for node in two.nodes()}
 
 
 def test_an_inbox_that_was_made_anew_is_read_from_its_start(world: World) -> None:
