@@ -10,8 +10,9 @@ Those are the rows of its group (the same keys, or the same values in `by`; null
 
 A missing value is left out; of n rows it is counted as a row. A window without any value has a count and a number of
 distinct values of zero and is otherwise missing, its sum too; the sample standard deviation needs two. NaN is a value,
-one among the distinct ones; a sum, mean, std, min, max or quantile over NaN is NaN. `time_since_last` is the time from
-the newest row strictly earlier than t, in the window, whose value is there (for Bool: is true), to t.
+one among the distinct ones; a sum, mean, std, min, max or quantile over NaN is NaN, and so is a std over infinity. A
+quantile lies on the line between its two neighbours, and is their sum where one of them is infinite. `time_since_last`
+is the time from the newest row strictly earlier than t, in the window, whose value is there (for Bool: is true), to t.
 
 What runs in linear time: everything but `first`, `distinct` and `quantile` of a width or of n rows, which look at each
 window's rows, and `quantile` with neither, which looks at all rows before each.
@@ -126,11 +127,11 @@ def _plan(window: Window, order: Order) -> _Plan:
     if over.aggregate == "last":
         return _last(window, order.event_time)
     if over.rows is not None:
-        return _Plan(_of_rows(window, over.rows).over(group).alias(window.output))
+        return _Plan(_rolling(window, _PLACE, f"{over.rows}i").over(group).alias(window.output))
     if order.event_time is None:
         return _Plan(_of_all(window).over(group).alias(window.output))
     if over.width is not None:
-        return _Plan(_of_width(window, order.event_time, over.width).over(group).alias(window.output))
+        return _Plan(_rolling(window, order.event_time, over.width).over(group).alias(window.output))
     running = _so_far(window, order.event_time).over(group).alias(window.output)
     # Rows at one time see each other: what the last of them sees.
     return _Plan(pl.col(window.output).last().over(*group, order.event_time), (running,))
@@ -148,52 +149,53 @@ def _number(window: Window) -> pl.Expr:
 
 def _rolls(window: Window) -> bool:
     """Whether Polars has a rolling sum or extreme of such values; of others each window is looked at."""
-    return kind(window.takes) != "decimal" and (window.over.aggregate != "sum" or window.takes != "duration")
+    match window.over.aggregate:
+        case "sum":
+            return kind(window.takes) not in ("decimal", "duration")
+        case "min" | "max":
+            return kind(window.takes) != "decimal"
+        case _:
+            return True
 
 
-def _of_width(window: Window, time: str, width: timedelta) -> pl.Expr:
+def _rolling(window: Window, by: str, reach: timedelta | str) -> pl.Expr:
+    """Over the rows whose value of `by` is less than the reach behind each row's own."""
     if not _rolls(window):
-        return _of_all(window).rolling(time, period=width, closed="right")
+        return _of_all(window).rolling(by, period=reach, closed="right")
     column = _number(window)
-    count = pl.col(window.value).is_not_null().cast(pl.Int64).rolling_sum_by(time, width, closed="right")
+    count = pl.col(window.value).is_not_null().cast(pl.Int64).rolling_sum_by(by, reach, closed="right")
     match window.over.aggregate:
         case "count":
             return count
         case "sum":
             # Polars gives 0 for the sum of nothing.
-            return pl.when(count > 0).then(column.rolling_sum_by(time, width, closed="right"))
+            return pl.when(count > 0).then(_rolling_sum(window, by, reach))
         case "mean":
-            return column.rolling_mean_by(time, width, closed="right")
+            return pl.when(count > 0).then(_rolling_sum(window, by, reach) / count)
         case "std":
-            return column.rolling_std_by(time, width, closed="right", ddof=1)
+            return column.rolling_std_by(by, reach, closed="right", ddof=1)
         case "min":
-            return column.rolling_min_by(time, width, closed="right")
+            return column.rolling_min_by(by, reach, closed="right")
         case "max":
-            return column.rolling_max_by(time, width, closed="right")
+            return column.rolling_max_by(by, reach, closed="right")
         case _:
-            return _of_all(window).rolling(time, period=width, closed="right")
+            return _of_all(window).rolling(by, period=reach, closed="right")
 
 
-def _of_rows(window: Window, rows: int) -> pl.Expr:
-    if not _rolls(window):
-        return _of_all(window).rolling(_PLACE, period=f"{rows}i", closed="right")
+def _rolling_sum(window: Window, by: str, reach: timedelta | str) -> pl.Expr:
+    """Polars' rolling sum keeps a rest of large floats that have left the window. So their high digits are summed
+    apart, as multiples of a power of two: such sums are exact, and what may be left of the low digits is nothing."""
     column = _number(window)
-    count = pl.col(window.value).is_not_null().cast(pl.Int64).rolling_sum(rows, min_samples=1)
-    match window.over.aggregate:
-        case "count":
-            return count
-        case "sum":
-            return pl.when(count > 0).then(column.rolling_sum(rows, min_samples=1))
-        case "mean":
-            return column.rolling_mean(rows, min_samples=1)
-        case "std":
-            return pl.when(count > 1).then(column.rolling_std(rows, min_samples=1, ddof=1))
-        case "min":
-            return column.rolling_min(rows, min_samples=1)
-        case "max":
-            return column.rolling_max(rows, min_samples=1)
-        case _:
-            return _of_all(window).rolling(_PLACE, period=f"{rows}i", closed="right")
+    if window.over.aggregate == "sum" and window.gives not in FLOATS:
+        return column.rolling_sum_by(by, reach, closed="right")
+    finite = column.is_finite()
+    largest = pl.when(finite).then(column.abs()).max()
+    # 32 bits for a number's high digits, and 20 for how many are summed; below 2^-1022 floats have fewer than 53.
+    exponent = pl.when(largest > 0).then(largest).otherwise(1.0).log(2).ceil() - 32
+    step = pl.lit(2.0).pow(exponent.clip(-1022))
+    high = (column / step).round() * step
+    low = pl.when(finite).then(column - high).otherwise(0.0)
+    return high.rolling_sum_by(by, reach, closed="right") + low.rolling_sum_by(by, reach, closed="right")
 
 
 def _of_all(window: Window) -> pl.Expr:
@@ -220,8 +222,8 @@ def _of_all(window: Window) -> pl.Expr:
         case "quantile":
             share = window.over.quantile or 0.0
             low, high = column.quantile(share, "lower"), column.quantile(share, "higher")
-            # Between two infinities there is no line, though they may be one value.
-            value = pl.when(low == high).then(low).otherwise(column.quantile(share, "linear"))
+            value = pl.when(low.is_infinite() | high.is_infinite()).then(low + high)
+            value = value.otherwise(column.quantile(share, "linear"))
             return pl.when(column.is_nan().any()).then(float("nan")).otherwise(value)
         case aggregate:
             raise ValueError(f"{aggregate} is not computed here.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -12,10 +13,10 @@ import polars as pl
 from hypothesis import strategies as st
 
 from e2e_ml.festaf.dtypes import DataType
-from e2e_ml.festaf.expression import AGGREGATES, Aggregate, Apply, Cast, Column, Expression, literal
+from e2e_ml.festaf.expression import AGGREGATES, Apply, Cast, Column, Expression, ExpressionError, literal
 from e2e_ml.festaf.expression import Window as Over
 from e2e_ml.festaf.expression.compile_narwhals import to_polars
-from e2e_ml.festaf.expression.operations import infer
+from e2e_ml.festaf.expression.operations import infer, window_type
 from e2e_ml.festaf.expression.printing import to_python
 from e2e_ml.festaf.expression.steps import RowStep
 from e2e_ml.festaf.model import FeatureView, Key, Source
@@ -33,55 +34,62 @@ moments = st.integers(0, 12).map(lambda m: START + timedelta(minutes=m))
 
 # --- windows -----------------------------------------------------------------------------------------------------
 
+TYPES: dict[str, DataType] = {
+    "x": "float64", "n": "int64", "b": "bool", "s": "string",
+    "h": "float32", "g": "int64", "m": "decimal(10, 2)", "d": "date", "z": "duration",
+}  # fmt: skip
 WINDOW_SCHEMA = {
-    "i": pl.Int64, "origin": pl.String, "gate": pl.Int64, "t": TIME, "made": TIME, "x": pl.Float64, "n": pl.Int64,
-    "b": pl.Boolean, "s": pl.String,
+    "i": pl.Int64, "origin": pl.String, "gate": pl.Int64, "f": pl.Float64, "t": TIME, "made": TIME,
+    **{name: polars_type(dtype) for name, dtype in TYPES.items()},
 }  # fmt: skip
-TYPES = {"x": "float64", "n": "int64", "b": "bool", "s": "string"}
-GIVES = {
-    "count": "int64", "distinct": "int64", "mean": "float64", "std": "float64", "quantile": "float64",
-    "time_since_last": "duration",
-}  # fmt: skip
-NUMERIC: tuple[Aggregate, ...] = ("sum", "mean", "std", "min", "max", "quantile")
 REACHES: tuple[dict[str, Any], ...] = (
-    {"width": timedelta(minutes=1)},
     {"width": timedelta(minutes=5)},
-    {"rows": 1},
     {"rows": 3},
     {},
+    {"width": timedelta(minutes=1)},
+    {"rows": 1},
+    {"width": timedelta(days=999999)},
+    {"rows": 10**12},
 )
-window_rows = st.lists(
-    st.tuples(
-        st.none() | st.sampled_from(["JFK", "LGA"]),
-        st.none() | st.integers(1, 2),
-        moments,
-        st.none() | moments,
-        st.none() | st.floats(-1e6, 1e6) | st.sampled_from([0.0, -0.0, 1.0, math.nan, math.inf, -math.inf]),
-        st.none() | st.integers(-5, 5),
-        st.none() | st.booleans(),
-        st.none() | st.sampled_from(["", "a", "ß"]),
-    ),
-    min_size=1,
-    max_size=40,
+GROUPS = (("gate", "b"), ("f",))
+special = st.sampled_from([0.0, -0.0, 1.0, 1e12, -1e-12, math.nan, math.inf, -math.inf])
+window_row = st.tuples(
+    st.none() | st.sampled_from(["JFK", "LGA"]),
+    st.none() | st.integers(1, 2),
+    st.sampled_from([None, 0.0, -0.0, 1.5]),
+    moments,
+    st.none() | moments,
+    st.none() | st.floats(-1e6, 1e6) | special,
+    st.none() | st.integers(-5, 5),
+    st.none() | st.booleans(),
+    st.none() | st.sampled_from(["", "a", "ß"]),
+    st.none() | st.floats(-1e6, 1e6, width=32) | st.sampled_from([math.nan, 16777216.0]),
+    st.none() | st.integers(-(2**57), 2**57) | st.sampled_from([2**53 + 1, -(2**53) - 1]),
+    st.none() | st.decimals(-99999999, 99999999, places=2),
+    st.none() | st.dates(date(1960, 1, 1), date(2030, 1, 1)),
+    st.none() | st.timedeltas(timedelta(days=-9), timedelta(days=9)),
 )
+
+
+def window_rows(least: int = 0, most: int = 40) -> st.SearchStrategy[list[Any]]:
+    return st.lists(window_row, min_size=least, max_size=most)
 
 
 def every_window(*, timeless: bool = False) -> list[Window]:
-    """All aggregates of all types, with all reaches, by the entity and by other columns."""
+    """All aggregates of all types: of the first two, floats and integers, with all reaches and by all groups."""
     made: list[Window] = []
-    for aggregate in AGGREGATES:
-        for value, takes in TYPES.items():
-            if aggregate in NUMERIC and takes not in ("float64", "int64"):
+    for aggregate, (value, takes) in itertools.product(AGGREGATES, TYPES.items()):
+        try:
+            gives = window_type(aggregate, takes)
+        except ExpressionError:
+            continue
+        few = [(reach, ()) for reach in REACHES[:3]]
+        many = [(reach, ()) for reach in REACHES] + [(reach, by) for reach in REACHES[:3] for by in GROUPS]
+        for reach, by in many if value in "xn" else few:
+            if timeless and (aggregate == "time_since_last" or "width" in reach):
                 continue
-            for reach in REACHES:
-                if timeless and (aggregate == "time_since_last" or "width" in reach):
-                    continue
-                for by in ((), ("gate", "b")):
-                    over = Over(
-                        Column(value), aggregate, by=by, quantile=0.3 if aggregate == "quantile" else None, **reach
-                    )
-                    name = f"w{len(made)}"
-                    made.append(Window(name, value, over, by or ("origin",), takes, GIVES.get(aggregate, takes)))
+            over = Over(Column(value), aggregate, by=by, quantile=0.3 if aggregate == "quantile" else None, **reach)
+            made.append(Window(f"w{len(made)}", value, over, by or ("origin",), takes, gives))
     return made
 
 
@@ -91,23 +99,27 @@ def check_windows(engine: Engine, data: list[Any], *, created: bool = True, time
     windows = every_window(timeless=timeless)
     got = engine.to_polars(engine.add_windows(engine.frame(rows), windows, order)).sort("i")
     plain = rows.to_dicts()
+    seen: dict[Any, list[list[naive.Row]]] = {}
     for window in windows:
-        for i, value in enumerate(got[window.output]):
-            wanted = naive.window(
-                plain, i, window.value, window.over, window.group, order.event_time, order.created_time
-            )
-            near = 1e-2 if window.over.aggregate == "std" else 1e-6
-            if window.over.aggregate == "quantile" and wanted is not None and not math.isfinite(wanted):
-                assert not math.isfinite(value), (engine.name, window, i, value, wanted)
-            else:
-                assert same(value, wanted, near), (engine.name, window, i, value, wanted)
+        over, value = window.over, window.value
+        reach = (over.width, over.rows, window.group)
+        if reach not in seen:
+            seen[reach] = [
+                naive.seen(plain, i, over, window.group, order.event_time, order.created_time) for i in range(len(rows))
+            ]
+        assert got[window.output].dtype == polars_type(window.gives), (engine.name, window)
+        for own, found, given in zip(plain, seen[reach], got[window.output], strict=True):
+            wanted = naive.of_seen(found, own, value, over, order.event_time)
+            if not same(given, wanted):
+                near = naive.roundings(plain, found, value, over)
+                assert same(given, wanted, near), (engine.name, window, own["i"], given, wanted, near)
 
 
 def same(value: Any, wanted: Any, near: float = 0.0) -> bool:
     if isinstance(wanted, float) and isinstance(value, float):
         if math.isnan(wanted) or math.isnan(value):
             return math.isnan(wanted) and math.isnan(value)
-        return value == wanted or math.isclose(value, wanted, rel_tol=1e-9, abs_tol=near)
+        return value == wanted or abs(value - wanted) <= near
     return value == wanted and (value is None) == (wanted is None)
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from e2e_ml.festaf.expression import Window
@@ -17,18 +18,27 @@ def window(
     rows: Sequence[Row], at: int, value: str, over: Window, group: Sequence[str], time: str | None, created: str | None
 ) -> Any:
     """The window `over` of the column `value` at the row numbered `at`."""
+    return of_seen(seen(rows, at, over, group, time, created), rows[at], value, over, time)
+
+
+def seen(
+    rows: Sequence[Row], at: int, over: Window, group: Sequence[str], time: str | None, created: str | None
+) -> list[Row]:
+    """The rows that a window at the row numbered `at` sees, in order."""
     own = rows[at]
     mine = [(_rank(row, i, time, created), row) for i, row in enumerate(rows) if _same(row, own, group)]
     mine.sort(key=lambda pair: pair[0])
     if over.rows is not None:
         upto = [row for rank, row in mine if rank <= _rank(own, at, time, created)]
-        seen = upto[-over.rows :]
-    elif time is None:
-        seen = [row for _, row in mine]
-    else:
-        seen = [row for _, row in mine if row[time] <= own[time]]
-        if over.width is not None:
-            seen = [row for row in seen if row[time] > own[time] - over.width]
+        return upto[-over.rows :]
+    if time is None:
+        return [row for _, row in mine]
+    upto = [row for _, row in mine if row[time] <= own[time]]
+    return upto if over.width is None else [row for row in upto if own[time] - row[time] < over.width]
+
+
+def of_seen(seen: Sequence[Row], own: Row, value: str, over: Window, time: str | None) -> Any:
+    """What a window says of the rows that it sees."""
     if over.aggregate == "time_since_last":
         assert time is not None
         earlier = [
@@ -36,6 +46,20 @@ def window(
         ]
         return own[time] - max(earlier) if earlier else None
     return aggregate([row[value] for row in seen if row[value] is not None], over)
+
+
+def roundings(rows: Sequence[Row], seen: Sequence[Row], value: str, over: Window) -> float:
+    """How far from that an engine may be: what adding a window's own numbers up in another order costs, and next to
+    nothing of the others. Zero for what is no sum."""
+    if over.aggregate not in ("sum", "mean", "std", "quantile"):
+        return 0.0
+    own = [_size(row[value]) for row in seen]
+    others = max(_size(row[value]) for row in rows)
+    return 1e-14 * (sum(own) if over.aggregate == "sum" else max(own)) + 1e-20 * others
+
+
+def _size(value: Any) -> float:
+    return abs(float(value)) if isinstance(value, int | float | Decimal) and math.isfinite(value) else 0.0
 
 
 def aggregate(values: list[Any], over: Window) -> Any:
@@ -71,7 +95,8 @@ def aggregate(values: list[Any], over: Window) -> Any:
             assert over.quantile is not None
             place = over.quantile * (len(values) - 1)
             low, high = (float(sorted(values)[n]) for n in (math.floor(place), math.ceil(place)))
-            return low if low == high else low + (high - low) * (place - math.floor(place))
+            endless = math.isinf(low) or math.isinf(high)
+            return low + high if endless else low + (high - low) * (place - math.floor(place))
         case other:
             raise AssertionError(other)
 

@@ -19,29 +19,43 @@ from tests.unit.festaf import test_expression_properties as properties
 from tests.unit.festaf.worlds import hour, project, weather_rows
 
 LOCAL = [name for name in engines.NAMES if name != "spark"]
+FAST, SLOW = ["polars", "pandas"], ["duckdb", "dask"]  # by what a few rows take
 few = settings(
-    max_examples=5,
+    max_examples=3,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
 )
+many = settings(few, max_examples=40)
 
 
-@pytest.mark.parametrize("name", LOCAL)
-@few
-@given(conformance.window_rows, st.booleans())
+@pytest.mark.parametrize("name", FAST)
+@many
+@given(conformance.window_rows(), st.booleans())
 def test_windows(name: str, data: list[Any], created: bool) -> None:
     conformance.check_windows(engines.engine(name), data, created=created)
 
 
+@pytest.mark.parametrize("name", SLOW)
+@few
+@given(conformance.window_rows(20), st.booleans())
+def test_windows_over_more_rows(name: str, data: list[Any], created: bool) -> None:
+    conformance.check_windows(engines.engine(name), data, created=created)
+
+
+@pytest.mark.parametrize("name", LOCAL)
+def test_windows_over_no_rows(name: str) -> None:
+    conformance.check_windows(engines.engine(name), [])
+
+
 @pytest.mark.parametrize("name", LOCAL)
 @few
-@given(conformance.window_rows)
+@given(conformance.window_rows(10))
 def test_windows_without_times(name: str, data: list[Any]) -> None:
     conformance.check_windows(engines.engine(name), data, timeless=True)
 
 
 @pytest.mark.parametrize("name", LOCAL)
-@few
+@settings(few, max_examples=5)
 @given(conformance.asked_rows, conformance.stored_rows, st.booleans())
 def test_history(
     tmp_path_factory: pytest.TempPathFactory, name: str, asked: list[Any], stored: list[Any], as_known: bool
@@ -51,7 +65,7 @@ def test_history(
 
 
 @pytest.mark.parametrize("name", [name for name in LOCAL if name != "polars"])
-@few
+@settings(few, max_examples=5)
 @given(st.lists(st.one_of(properties.numbers, properties.truths), min_size=5, max_size=10))
 def test_expressions(name: str, expressions: list[Expression]) -> None:
     conformance.check_expressions(engines.engine(name), expressions)

@@ -17,6 +17,7 @@ from e2e_ml.festaf.expression.steps import WindowStep
 from e2e_ml.festaf.expression.tree import Column
 from e2e_ml.festaf.rows.windows import Order, Window, add_windows, window_of
 from tests.unit.festaf import naive
+from tests.unit.festaf.engine_conformance import same
 from tests.unit.festaf.worlds import plane
 
 START = datetime(2013, 1, 1, tzinfo=UTC)
@@ -43,7 +44,7 @@ rows = st.lists(
         st.none() | st.integers(1, 2),
         minutes,
         st.none() | minutes,
-        st.none() | st.floats(-1e6, 1e6) | st.sampled_from([0.0, 1.0, math.nan, math.inf, -math.inf]),
+        st.none() | st.floats(-1e6, 1e6) | st.sampled_from([0.0, 1.0, 1e12, math.nan, math.inf, -math.inf]),
         st.none() | st.integers(-5, 5),
         st.none() | st.booleans(),
     ),
@@ -78,16 +79,12 @@ def check(data: list[Any], todo: list[Window], order: Order) -> None:
     assert got.select(*SCHEMA).equals(frame.collect(), null_equal=True)
     plain = frame.collect().to_dicts()
     for window in todo:
-        for row, value in enumerate(got[window.output]):
-            wanted = naive.window(
-                plain, row, window.value, window.over, window.group, order.event_time, order.created_time
-            )
-            label = (window.output, row, value, wanted)
-            if isinstance(wanted, float) and value is not None:
-                near = 1e-2 if window.over.aggregate == "std" else 1e-6
-                assert value == pytest.approx(wanted, rel=1e-9, abs=near, nan_ok=True), label
-            else:
-                assert value == wanted, label
+        over, value = window.over, window.value
+        for row, answer in enumerate(got[window.output]):
+            seen = naive.seen(plain, row, over, window.group, order.event_time, order.created_time)
+            wanted = naive.of_seen(seen, plain[row], value, over, order.event_time)
+            near = naive.roundings(plain, seen, value, over)
+            assert same(answer, wanted, near), (window.output, row, answer, wanted, near)
 
 
 @settings(max_examples=200, deadline=None)
@@ -106,6 +103,13 @@ def test_windows_are_what_plain_python_says(
 def test_without_times_a_window_sees_its_whole_group_or_the_last_stored(data: list[Any], reach: dict[str, Any]) -> None:
     timeless = [w for w in windows(reach, (), 0.5) if w.over.aggregate != "time_since_last"]
     check(data, timeless, Order(None, None))
+
+
+def test_what_was_large_leaves_nothing_behind() -> None:
+    values = [0.1, None, 0.2, 1e12, 0.3, None, 0.4, 0.5, 5e11, 0.6, 0.7]
+    data = [("JFK", 1, START + timedelta(minutes=i), None, x, None, None) for i, x in enumerate(values)]
+    for reach in ({"rows": 2}, {"width": timedelta(minutes=2)}):
+        check(data, [w for w in windows(reach, (), 0.5) if w.value == "x"], Order("t", None))
 
 
 def test_windows_by_other_columns_stand_beside_each_other() -> None:

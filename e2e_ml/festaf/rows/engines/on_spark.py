@@ -245,10 +245,18 @@ def _windowed(window: Window, order: Order) -> Column:
         case "last":
             return F.max_by(column, place).over(over)
         case "quantile":
-            value = F.percentile(column.cast("double"), window.over.quantile or 0.0).over(over)
-            return F.when(nan, F.lit(float("nan"))).otherwise(value)
+            return F.when(nan, F.lit(float("nan"))).otherwise(_quantile(column.cast("double"), window, over))
         case "time_since_last":
             return _since_last(window)
+
+
+def _quantile(column: Column, window: Window, over: WindowSpec) -> Column:
+    """Spark takes the line from minus infinity to a finite neighbour for NaN."""
+    share = window.over.quantile or 0.0
+    value = F.percentile(column, share).over(over)
+    above = F.ceil((F.count(column).over(over) - 1) * share)
+    below_infinity = F.count_if(column < float("inf")).over(over)
+    return F.when(F.isnan(value) & (above < below_infinity), F.lit(float("-inf"))).otherwise(value)
 
 
 def _since_last(window: Window) -> Column:

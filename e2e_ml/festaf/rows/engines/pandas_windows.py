@@ -181,8 +181,8 @@ def _quantile(values: Numbers, first: Numbers, last: Numbers, share: float) -> N
     low, high = (different[tree.nth(first, last, near(place).astype(np.int64))] for near in (np.floor, np.ceil))
     nans = np.concatenate(([0], np.cumsum(np.isnan(values))))
     with np.errstate(invalid="ignore", over="ignore"):
-        # Between two infinities there is no line, though they may be one value.
-        between = np.where(low == high, low, low + (high - low) * (place - np.floor(place)))
+        endless = np.isinf(low) | np.isinf(high)
+        between = np.where(endless, low + high, low + (high - low) * (place - np.floor(place)))
     return np.where(nans[last] > nans[first], np.nan, between)
 
 
