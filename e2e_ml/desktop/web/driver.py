@@ -17,6 +17,7 @@ from e2e_ml.desktop.web.profile import Connection
 SETTLE = 1200  # ms without news after our navigation: single-page applications redirect late
 LONGEST = 15_000  # ms after which our mark ends whatever the page does
 PAUSE = 180  # ms: a click's chain of addresses is followed at its end
+_BLANK = QUrl("about:blank")
 _SOFT = frozenset({"airflow"})  # single-page applications led by path without a reload; a fragment needs no help
 
 
@@ -32,6 +33,7 @@ class Driver(QObject):
         self._connection = connection
         self._driving = False  # the page is still under way
         self._ours = True  # where it is, we sent it
+        self._asked = False  # an address was asked for, and its load has not begun yet
         self._loading = False
         self._loaded_once = False
         self._next: QUrl | None = None  # where to go once the page is blank
@@ -62,17 +64,21 @@ class Driver(QObject):
     def go(self, path: str) -> None:
         """Lead the page to `path`; what follows is ours until it settles."""
         self._mark()
+        if self._next is not None and self._page.url() == _BLANK:
+            self._next = self._connection.url(path)  # it is on its way to the blank page, and goes on from there
+            return
         self._next = None
         here = self.path
         if here == path and self._loaded_once and not self._loading:
             return
         if self._loaded_once and here is not None and self._connection.service in _SOFT and not self._loading:
             self._page.runJavaScript(scripts.soft_navigation(self._connection.full_path(path)))
-        elif not (self._loaded_once or self._loading) and here is not None and "#" in path:
+        elif not (self._loaded_once or self._loading or self._asked) and here is not None and "#" in path:
             # Another fragment of the same address is no load: a page that has to be fetched anew goes by a blank one.
             self._next = self._connection.url(path)
-            self._page.setUrl(QUrl("about:blank"))
+            self._page.setUrl(_BLANK)
         else:
+            self._asked = True
             self._page.setUrl(self._connection.url(path))
 
     def reload(self) -> None:
@@ -94,7 +100,7 @@ class Driver(QObject):
 
     def forget(self) -> None:
         """The page is gone or foreign: the next way begins with a full load."""
-        self._loaded_once = False
+        self._loaded_once = self._asked = False
         self._next = None
         self._pause.stop()
 
@@ -127,20 +133,25 @@ class Driver(QObject):
             self._pause.start()
 
     def _on_started(self) -> None:
-        self._loading = True
+        self._loading, self._asked = True, False
         if self._driving:
             self._settle.stop()  # the clock runs again when it has loaded
 
     def _on_finished(self, ok: bool) -> None:
         self._loading = False
-        if self._next is not None and self._page.url() == QUrl("about:blank"):
-            target, self._next = self._next, None
-            QTimer.singleShot(0, self, lambda: self._page.setUrl(target))
+        if self._next is not None and self._page.url() == _BLANK:
+            QTimer.singleShot(0, self, self._leave_blank)
             return
         self._loaded_once = self._loaded_once or ok
         if self._driving:
             self._settle.start()
         self.loaded.emit(ok)
+
+    def _leave_blank(self) -> None:
+        target, self._next = self._next, None
+        if target is not None:
+            self._asked = True
+            self._page.setUrl(target)
 
     def _tell(self) -> None:
         if not self._ours and (path := self.path) is not None:
