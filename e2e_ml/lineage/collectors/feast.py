@@ -15,6 +15,7 @@ from e2e_ml.credentials import CredentialError
 from e2e_ml.lineage.collectors import Batch, CollectError, Record
 from e2e_ml.lineage.collectors.feast_graph import registry_records
 from e2e_ml.lineage.collectors.feast_places import (
+    Content,
     Place,
     RegistryFile,
     RegistryServer,
@@ -24,7 +25,8 @@ from e2e_ml.lineage.collectors.feast_places import (
     place_of,
     read_repository,
 )
-from e2e_ml.lineage.collectors.feast_registry import read_registry
+from e2e_ml.lineage.collectors.feast_registry import Registry, read_registry, with_projects
+from e2e_ml.lineage.collectors.feast_wire import read
 from e2e_ml.refs import Kind
 from e2e_ml.workspace import Feast
 
@@ -75,7 +77,7 @@ class FeastCollector:
         if same and cursor.get("digest") == digest:
             yield Batch(cursor=after)
             return
-        yield Batch(_records(content.data, found), after, COMPLETE)
+        yield Batch(_records(content, found), after, COMPLETE)
 
     def _find(self) -> _Found:
         settings = self._settings
@@ -104,12 +106,15 @@ class FeastCollector:
             raise CollectError(str(error)) from None
 
 
-def _records(data: bytes, found: _Found) -> tuple[Record, ...]:
+def _records(content: Content, found: _Found) -> tuple[Record, ...]:
     place = found.place
-    if not data:
+    if not content.data:
         raise CollectError(f"{place.title} is empty. {place.doubt}")
     try:
-        records = registry_records(read_registry(data), found.folder, found.project)
+        registry = read_registry(content.data)
+        if content.parts:
+            registry = with_projects(registry, {name: read(Registry, part) for name, part in content.parts.items()})
+        records = registry_records(registry, found.folder, found.project)
     except ValueError as error:
         raise CollectError(f"{place.title} holds no whole registry: {str(error).rstrip('.')}. {place.doubt}") from None
     if found.project is not None and not any(r.node.ref.kind is Kind.PROJECT for r in records):

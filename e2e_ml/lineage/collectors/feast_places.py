@@ -9,10 +9,11 @@ SQL registries and those in object stores are not read here: `feast serve_regist
 
 from __future__ import annotations
 
+import hashlib
 import os
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, cast
 from urllib.parse import unquote, urlsplit
@@ -20,21 +21,33 @@ from urllib.parse import unquote, urlsplit
 import yaml
 
 from e2e_ml.lineage.collectors import CollectError
+from e2e_ml.lineage.collectors.feast_registry import Registry, lacks_projects
+from e2e_ml.lineage.collectors.feast_wire import WireError, parts, read, written
 
 SETTINGS_NAME = "feature_store.yaml"
 PORT = 6570  # Feast's own choice for its registry server
 TIMEOUT = 10.0  # seconds
 _LARGEST = 512 * 1024 * 1024  # bytes of a registry
 _TRIES = 3  # of reading a file that is written meanwhile
+_LISTS = (  # the server's lists, and the registry's fields that hold the same
+    ("ListEntities", 1),
+    ("ListFeatureViews", 6),
+    ("ListFeatureServices", 7),
+    ("ListOnDemandFeatureViews", 8),
+    ("ListDataSources", 12),
+    ("ListStreamFeatureViews", 14),
+    ("ListLabelViews", 19),
+)
 _SERVE = "Run `feast serve_registry` there and give its address as `url: grpc://HOST:6570`."
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A registry's bytes; `stamp`: what says next time, without reading it, that it has not changed; "" if nothing."""
+    """A registry's bytes, and what says next time that they have not changed."""
 
     data: bytes
-    stamp: str = ""
+    stamp: str
+    parts: Mapping[str, bytes] = field(default_factory=dict[str, bytes])  # project -> it alone, where data does not say
 
 
 class Place(Protocol):
@@ -124,9 +137,13 @@ class RegistryServer:
         secret = self.secret()
         metadata = (("authorization", f"Bearer {secret}"),) if secret else ()
         with self._channel(grpc) as channel:
-            proto = channel.unary_unary("/feast.registry.RegistryServer/Proto")  # google.protobuf.Empty -> Registry
+
+            def ask(method: str, request: bytes = b"") -> bytes:
+                call = channel.unary_unary(f"/feast.registry.RegistryServer/{method}")
+                return cast(bytes, call(request, timeout=TIMEOUT, metadata=metadata))
+
             try:
-                return Content(cast(bytes, proto(b"", timeout=TIMEOUT, metadata=metadata)))
+                return _answer(ask, stamp)
             except grpc.RpcError as error:
                 raise CollectError(self._sentence(grpc, error)) from None
 
@@ -150,6 +167,34 @@ class RegistryServer:
         if code is grpc.StatusCode.UNIMPLEMENTED:
             return f"{self.title} is no registry server. {self.doubt}"
         return f"{self.title} answered {code.name}: {told}. See its log."
+
+
+def _answer(ask: Callable[..., bytes], stamp: str) -> Content | None:
+    data = ask("Proto")
+    try:
+        registry = read(Registry, data)
+    except WireError:  # told by whoever reads it
+        return Content(data, "")
+    # The bytes of one and the same registry differ from call to call, in the order of their maps.
+    found = hashlib.sha256(repr(registry).encode()).hexdigest()
+    return None if found == stamp else Content(data, found, _parts(data, registry, ask))
+
+
+def _parts(data: bytes, registry: Registry, ask: Callable[..., bytes]) -> dict[str, bytes]:
+    """The projects one by one where the whole does not say what belongs to which: asked for where there are several."""
+    names = [project.spec.name for project in registry.projects]
+    if not lacks_projects(registry):
+        return {}
+    if len(names) == 1:
+        return {names[0]: data}
+    lists = {name: [(number, ask(method, written(1, name.encode()))) for method, number in _LISTS] for name in names}
+    return {name: b"".join(_renumbered(*each) for each in told) for name, told in lists.items()}
+
+
+def _renumbered(number: int, answer: bytes) -> bytes:
+    """The things that a list holds in its first field, as the field of the registry that has this number."""
+    things = (value for field, _, value in parts(answer) if field == 1 and not isinstance(value, int))
+    return b"".join(written(number, bytes(value)) for value in things)
 
 
 def _certificates() -> bytes | None:

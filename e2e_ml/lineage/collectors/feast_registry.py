@@ -8,7 +8,7 @@ Functions that Feast keeps as pickles are among the fields that are left out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from e2e_ml.lineage.collectors.feast_wire import (
@@ -386,6 +386,45 @@ def read_registry(content: bytes) -> Registry:
     return registry
 
 
+def lacks_projects(registry: Registry) -> bool:
+    """Whether things in it do not say which project they belong to: Feast's registry server leaves that out."""
+    return any(not thing.spec.project for thing in _things(registry)) or any(not s.project for s in registry.sources)
+
+
+def with_projects(registry: Registry, parts: Mapping[str, Registry]) -> Registry:
+    """The registry with the things of `parts` in the place of its own, each in the project that its part is of."""
+    entities, views, services = list[Entity](), list[View](), list[Service]()
+    on_demand, streams, labels = list[OnDemandView](), list[StreamView](), list[LabelView]()
+    sources = list[DataSource]()
+    for name, part in parts.items():
+        entities += [replace(each, spec=replace(each.spec, project=name)) for each in part.entities]
+        views += [replace(each, spec=replace(each.spec, project=name)) for each in part.views]
+        services += [replace(each, spec=replace(each.spec, project=name)) for each in part.services]
+        on_demand += [replace(each, spec=replace(each.spec, project=name)) for each in part.on_demand]
+        streams += [replace(each, spec=replace(each.spec, project=name)) for each in part.stream_views]
+        labels += [replace(each, spec=replace(each.spec, project=name)) for each in part.label_views]
+        sources += [replace(each, project=name) for each in part.sources]
+    return replace(
+        registry,
+        entities=tuple(entities),
+        views=tuple(views),
+        services=tuple(services),
+        on_demand=tuple(on_demand),
+        stream_views=tuple(streams),
+        label_views=tuple(labels),
+        sources=tuple(sources),
+    )
+
+
+def _things(
+    registry: Registry,
+) -> tuple[Entity | View | Service | OnDemandView | StreamView | LabelView, ...]:
+    return (
+        *registry.entities, *registry.views, *registry.services, *registry.on_demand, *registry.stream_views,
+        *registry.label_views,
+    )  # fmt: skip
+
+
 def _cut(registry: Registry) -> str | None:
     """Why this is a part of a registry. Fields are written in the order of their numbers, so the last ones are lost.
 
@@ -393,11 +432,7 @@ def _cut(registry: Registry) -> str | None:
     the label views with it.
     """
     named = {project.spec.name for project in registry.projects}
-    things = (
-        *registry.entities, *registry.views, *registry.services, *registry.on_demand, *registry.stream_views,
-        *registry.label_views,
-    )  # fmt: skip
-    projects = {each.spec.project for each in things} | {source.project for source in registry.sources}
+    projects = {each.spec.project for each in _things(registry)} | {source.project for source in registry.sources}
     if lost := sorted(project for project in projects - named if project):
         return f"it does not name the project {lost[0]}, of which it holds a part"
     if not named:

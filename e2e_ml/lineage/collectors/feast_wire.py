@@ -1,4 +1,4 @@
-"""Protocol Buffers as they are written down, read into dataclasses whose fields say their numbers.
+"""Protocol Buffers as they are written down: read into dataclasses whose fields say their numbers.
 
     @dataclass(frozen=True, slots=True)
     class Entity:
@@ -122,6 +122,19 @@ def _field(wire: _Wire, default: Any) -> Any:
     return dataclasses.field(default=default, metadata={_KEY: wire})
 
 
+def written(number: int, content: bytes) -> bytes:
+    """A field that holds a text or a message, as it is written down."""
+    return _written(number << 3 | _BYTES) + _written(len(content)) + content
+
+
+def _written(value: int) -> bytes:
+    found = bytearray()
+    while value > 0x7F:
+        found.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*found, value])
+
+
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
@@ -141,7 +154,14 @@ def read(message: type[T], content: bytes | memoryview, depth: int = 0) -> T:
             values.setdefault(name, {}).update((told,))
         else:
             values[name] = told
-    return message(**{name: tuple(cast(list[Any], v)) if isinstance(v, list) else v for name, v in values.items()})
+    return message(**{name: _kept(value) for name, value in values.items()})
+
+
+def _kept(value: Any) -> Any:
+    """A list as a tuple, and a map by its keys, for it is written in any order."""
+    if isinstance(value, list):
+        return tuple(cast(list[Any], value))
+    return dict(sorted(cast(dict[str, Any], value).items())) if isinstance(value, dict) else value
 
 
 def parts(content: bytes | memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
