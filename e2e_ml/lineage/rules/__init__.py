@@ -16,6 +16,7 @@ RULES: Mapping[Kind, tuple[Rule, ...]] = {
     Kind.FEATURE_VIEW: (declared.dag_of_view,),
     Kind.ASSET: (
         declared.view_of_asset,
+        observed.writer_of_asset,
         observed.source_of_asset,
         observed.model_of_asset,
         observed.run_of_asset,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from e2e_ml.lineage.graph import Edge, Evidence, Node, Relation
@@ -32,7 +32,7 @@ _NOT_TRAINING = ("eval", "test", "valid", "predict", "infer", "scor")  # context
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A column, the features that may be it, and how much that says."""
+    """A column, the features that may be it, and how much its name says."""
 
     name: str
     features: tuple[Ref, ...]
@@ -48,7 +48,7 @@ class _Fit:
     coverage: float
     fill: float  # the part of its own features that are there
     mass: float  # the weights of the hits
-    label: str = ""  # the one column without a feature, taken for the label
+    label: str = ""  # the column without a feature that is taken for the label
 
     @property
     def score(self) -> float:
@@ -58,18 +58,32 @@ class _Fit:
         return strength * (0.85 + 0.15 * self.coverage) - (0.03 if self.label else 0)
 
 
+@dataclass(frozen=True, slots=True)
+class _Piece(_Fit):
+    """A view that has some of the columns, beside others that have the rest; `mass` counts what it alone has."""
+
+    @property
+    def score(self) -> float:
+        # Where the rest is the store's too, a few names tell more than they do alone.
+        return 0.97 * (1 - math.exp(-self.mass))
+
+
 @dataclass(slots=True)
 class _Frame:
     """Columns, matched."""
 
     what: str  # "the training data", "the model"
+    has_label: bool = False  # whether it is known which column the model learned to tell
     total: list[_Column] = field(default_factory=list[_Column])
     left_out: list[str] = field(default_factory=list[str])
     views: dict[Ref, frozenset[str]] = field(default_factory=dict[Ref, frozenset[str]])
+    weights: dict[str, float] = field(default_factory=dict[str, float])
 
-    @property
-    def weights(self) -> dict[str, float]:
-        return {column.name: column.weight for column in self.total}
+    def label_among(self, missing: Sequence[str]) -> str:
+        """In training data without a known label one of the columns without a feature is it; in words, "" for none."""
+        if self.has_label or self.what == "the model" or not missing:
+            return ""
+        return missing[0] if len(missing) == 1 else f"one of {', '.join(missing[:_NAMES_TOLD])}"
 
 
 def features_of_run(run: Node, look: Look) -> Iterator[Edge]:
@@ -143,6 +157,7 @@ def _frame(what: str, names: Sequence[str], labels: Iterable[str], project: str,
     for name in names[:MOST_COLUMNS]:
         if name in known_labels or words.is_label(name):
             frame.left_out.append(name)
+            frame.has_label = True
         elif found := _matched(name, project, look):
             columns.append(found)
         else:
@@ -159,7 +174,17 @@ def _frame(what: str, names: Sequence[str], labels: Iterable[str], project: str,
     out = set(frame.left_out)
     frame.total = [c for c in columns if c.name not in out] + [_Column(n, (), _rare(n)) for n in rest if n not in out]
     frame.views = {view: frozenset(views[view] - out) for view in first if views[view] - out}
+    frame.weights = dict(_weights(frame.total, frame.views))
     return frame
+
+
+def _weights(columns: list[_Column], views: Mapping[Ref, frozenset[str]]) -> Iterator[tuple[str, float]]:
+    """A name that many views have says little, except of views that have nearly all the same: generations of one."""
+    most = max(map(len, views.values()), default=0)
+    kin = {view for view, hits in views.items() if len(hits) >= COVERED * most}
+    for column in columns:
+        strangers = {_view(feature).keys[0] for feature in column.features if _view(feature) not in kin}
+        yield column.name, column.weight / (1 + math.log2(1 + len(strangers)))
 
 
 def _matched(name: str, project: str, look: Look) -> _Column | None:
@@ -171,12 +196,12 @@ def _matched(name: str, project: str, look: Look) -> _Column | None:
     else:
         found = []
     if exact := _features(name, project, look):
-        return _Column(name, tuple(exact), _weight(name, exact))
+        return _Column(name, tuple(exact), _own_weight(name))
     if found:
-        return _Column(name, tuple(found), _weight(name, found) * _UNDONE)
+        return _Column(name, tuple(found), _own_weight(name) * _UNDONE)
     for before in words.undone(name):
         if found := _features(before, project, look):
-            return _Column(name, tuple(found), _weight(before, found) * _UNDONE)
+            return _Column(name, tuple(found), _own_weight(before) * _UNDONE)
     return None
 
 
@@ -192,7 +217,7 @@ def _one_hot(rest: list[str], project: str, look: Look) -> list[_Column]:
     for stem in sorted(stems, key=lambda stem: (-len(stem), stem)):
         members = [name for name in stems[stem] if name in rest]
         if len(members) > 1 and (found := _features(stem, project, look)):
-            columns.append(_Column(f"{stem}_*", tuple(found), _weight(stem, found) * _UNDONE))
+            columns.append(_Column(f"{stem}_*", tuple(found), _own_weight(stem) * _UNDONE))
             rest[:] = [name for name in rest if name not in members]
     return columns
 
@@ -202,11 +227,9 @@ def _features(name: str, project: str, look: Look) -> list[Ref]:
     return [ref for ref in found if ref.instance == project] or found if project else found
 
 
-def _weight(name: str, features: Sequence[Ref]) -> float:
-    """A name that many views have says little; so does an id, and a word that any table may have."""
-    views = len({feature.keys[0] for feature in features})
-    own = _KEY if words.is_key(name) else _rare(name)
-    return own / (1 + math.log2(views))
+def _own_weight(name: str) -> float:
+    """An id says little, and so does a word that any table may have."""
+    return _KEY if words.is_key(name) else _rare(name)
 
 
 def _rare(name: str) -> float:
@@ -260,9 +283,8 @@ def _view_fit(view: Ref, hits: frozenset[str], frame: _Frame, look: Look) -> _Fi
 def _fit(ref: Ref, hits: frozenset[str], size: int, frame: _Frame) -> _Fit:
     weights = frame.weights
     missing = [column.name for column in frame.total if column.name not in hits]
-    label, total = "", len(frame.total)
-    if frame.what != "the model" and len(missing) == 1 and len(hits) >= 3:
-        label, total = missing[0], total - 1
+    label = frame.label_among(missing) if len(hits) >= 3 else ""
+    total = len(frame.total) - (1 if label else 0)
     mass = sum(weights[name] for name in hits)
     return _Fit(ref, hits, len(hits) / total if total else 0.0, min(1.0, len(hits) / max(size, 1)), mass, label)
 
@@ -307,19 +329,25 @@ def _chosen(views: list[_Fit], services: list[_Fit], frame: _Frame) -> tuple[lis
         return [(told_apart[0], told_apart[0].score)], "none of another service fits better"
     if covering:
         fit = covering[0]
-        if not any(_rivals(other, fit) for other in views):
+        if any(_rivals(other, fit) for other in views) or _is_put_together(fit, views):
+            return [], ""
+        more = [piece for piece in _pieces(views, frame, fit.hits) if piece.ref != fit.ref]
+        if not more:
             return [(fit, fit.score)], "none of another view fits better"
-        return [], ""
+        return [(fit, fit.score), *((piece, piece.score) for piece in more)], "the other columns are another view's"
     pieces = _pieces(views, frame)
     covered = frozenset(name for piece in pieces for name in piece.hits)
-    coverage = len(covered) / max(len(frame.total), 1)
-    missing = len(frame.total) - len(covered)
-    if frame.what != "the model" and missing == 1 and len(covered) >= 3:
-        coverage = 1.0
-    if len(pieces) > 1 and coverage >= COVERED:
-        scores = [(1 - math.exp(-0.7 * piece.mass)) * (0.85 + 0.15 * coverage) * 0.97 for piece in pieces]
-        return list(zip(pieces, scores, strict=True)), f"{len(pieces)} views together have {len(covered)}"
+    missing = [column.name for column in frame.total if column.name not in covered]
+    total = len(frame.total) - (1 if frame.label_among(missing) else 0)
+    if len(pieces) > 1 and len(covered) >= COVERED * total:
+        return [(piece, piece.score) for piece in pieces], f"{len(pieces)} views together have {len(covered)}"
     return [], ""
+
+
+def _is_put_together(fit: _Fit, views: list[_Fit]) -> bool:
+    """Whether whole views have together what a far larger one has too."""
+    whole = [view.hits for view in views if view.ref != fit.ref and view.fill >= 0.9 and view.hits]
+    return fit.fill < 0.5 and fit.hits <= frozenset[str]().union(*whole)
 
 
 def _twins(view: _Fit, best: _Fit) -> bool:
@@ -328,18 +356,17 @@ def _twins(view: _Fit, best: _Fit) -> bool:
     return same_name and view.hits == best.hits
 
 
-def _pieces(views: list[_Fit], frame: _Frame) -> list[_Fit]:
-    """Views of one project that have the columns together, each with some that no other view has."""
+def _pieces(views: list[_Fit], frame: _Frame, known: frozenset[str] = frozenset()) -> list[_Piece]:
+    """Views of one project that have the columns together, each with some that no other has and that are not known."""
     weights = frame.weights
     alone = {c.name for c in frame.total if len({_view(f) for f in c.features}) == 1}
-    best: list[_Fit] = []
+    best: list[_Piece] = []
     for project in dict.fromkeys((fit.ref.scheme, fit.ref.instance) for fit in views):
-        pieces: list[_Fit] = []
+        pieces: list[_Piece] = []
         for fit in views:
-            own = fit.hits & alone
-            mass = sum(weights[name] for name in own)
+            mass = sum(weights[name] for name in fit.hits & alone - known)
             if (fit.ref.scheme, fit.ref.instance) == project and mass >= 2:
-                pieces.append(_Fit(fit.ref, fit.hits, fit.coverage, fit.fill, mass))
+                pieces.append(_Piece(fit.ref, fit.hits, fit.coverage, fit.fill, mass))
         if sum(len(p.hits) for p in pieces) > sum(len(p.hits) for p in best):
             best = pieces
     return best

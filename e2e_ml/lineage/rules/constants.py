@@ -8,7 +8,7 @@ from typing import Any
 
 from e2e_ml import refs
 from e2e_ml.lineage.graph import Edge, Evidence, Node, Relation
-from e2e_ml.lineage.rules import keys, words
+from e2e_ml.lineage.rules import keys
 from e2e_ml.lineage.rules.facts import mapping, text, texts
 from e2e_ml.lineage.rules.look import Answer, Look
 from e2e_ml.lineage.rules.places import lying_at
@@ -18,22 +18,20 @@ from e2e_ml.refs import Kind, Ref
 SURE, LIKELY, UNSURE = 0.9, 0.85, 0.5
 _MOST = 100  # of each kind of constant
 _NAMED_BY_MANY = 0.9  # shared among the DAGs or instances that a name may mean
+# The work of DAGs that use a model which another one made; some register what they deploy.
+_READERS = {"batch": LIKELY, "monitor": LIKELY, "deploy": 0.7}
 _SCHEMES = ("models:", "runs:", "http:", "https:")
 
 
 def models_of_dag(dag: Node, look: Look) -> Iterator[Edge]:
-    """A registered model that the source names: the DAG makes it, or where it loads `models:/...`, reads it."""
-    constants, work = _constants(dag), words.work_of(dag.ref.keys[0], texts(dag.facts.get("tags")))
-    loaded = words.models_loaded(texts(constants.get("uris")))
-    for name in [*texts(constants.get("models")), *loaded][:_MOST]:
+    """A registered model that the source names: a DAG that trains makes it, one that scores or watches reads it."""
+    work = keys.work_of(dag)
+    for name in texts(_constants(dag).get("models"))[:_MOST]:
         found = look(keys.named(Kind.REGISTERED_MODEL, name))
-        if not found:
+        if work in _READERS:
+            reason = f"the DAG's source names the model {name}, and its work is {work}"
+            yield from _shared(found, dag.ref, Relation.READ_BY, _READERS[work], reason)
             continue
-        if name in loaded and work != "train":
-            yield from _shared(found, dag.ref, Relation.READ_BY, SURE, f"the DAG's source loads models:/{name}")
-            continue
-        if name not in texts(constants.get("models")):
-            continue  # a training that loads another model
         for answer in found:
             score, why = _makes(dag.ref, name, work, look)
             reason = f"the DAG's source names the model {name}{why}"
@@ -44,24 +42,21 @@ def models_of_dag(dag: Node, look: Look) -> Iterator[Edge]:
 
 def _makes(dag: Ref, name: str, work: str, look: Look) -> tuple[float, str]:
     """How likely it is this DAG, of all that name the model, that makes it, and why."""
-    others = [
-        mapping(answer.value) for answer in look(keys.mentioned(Kind.REGISTERED_MODEL, name)) if answer.ref != dag
-    ]
-    trainers = [other for other in others if other.get("work") == "train"]
+    others = [answer.value for answer in look(keys.mentioned(Kind.REGISTERED_MODEL, name)) if answer.ref != dag]
     if work == "train":
-        return (SURE, ", and it trains") if not trainers else (LIKELY, f", and it trains, as {len(trainers)} more do")
+        trainers = others.count("train")
+        return (SURE, ", and it trains") if not trainers else (LIKELY, f", and it trains, as {trainers} more do")
     if work:
-        return UNSURE, f", but its work is {work}"
-    if trainers:
+        return UNSURE / 2, f", but its work is {work}"
+    if "train" in others:
         return UNSURE, ", and another DAG that trains does"
-    makers = [other for other in others if not other.get("work") and not other.get("loads")]
-    return (LIKELY, "") if not makers else (UNSURE, f", as {len(makers)} more do")
+    return UNSURE, "; whether it makes or loads it, the name does not say"
 
 
 def experiments_of_dag(dag: Node, look: Look) -> Iterator[Edge]:
     """An experiment that the source names: the DAG's runs are in it, perhaps beside those of others."""
-    constants, work = _constants(dag), words.work_of(dag.ref.keys[0], texts(dag.facts.get("tags")))
-    for name in texts(constants.get("experiments"))[:_MOST]:
+    work = keys.work_of(dag)
+    for name in texts(_constants(dag).get("experiments"))[:_MOST]:
         others = [a for a in look(keys.mentioned(Kind.EXPERIMENT, name)) if a.ref != dag.ref]
         more = f", as {len(others)} more do" if others else ""
         score = SURE if work == "train" and not others else LIKELY

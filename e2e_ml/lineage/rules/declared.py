@@ -8,10 +8,9 @@ from e2e_ml import refs
 from e2e_ml.festaf import run_tags
 from e2e_ml.lineage.graph import Edge, Evidence, Node, Relation
 from e2e_ml.lineage.rules import keys, words
-from e2e_ml.lineage.rules.facts import mapping, mappings, pairs, text, texts
+from e2e_ml.lineage.rules.facts import mapping, mappings, moment, pairs, text, texts
 from e2e_ml.lineage.rules.look import Answer, Look
 from e2e_ml.lineage.rules.places import lying_at, near
-from e2e_ml.lineage.times import parse
 from e2e_ml.refs import FEATURE_STORES, Kind, Ref
 
 # The tags of a model version that say where it serves.
@@ -40,7 +39,7 @@ def view_of_asset(asset: Node, look: Look) -> Iterator[Edge]:
         yield Edge(asset.ref, ref, Relation.STANDS_FOR, Evidence.DECLARED, "the asset names the view")
         writer = mapping(asset.facts.get("written_by"))
         if dag_id := text(writer.get("dag_id")):
-            dag, at = refs.dag(asset.ref.instance, dag_id), parse(text(writer.get("at")))
+            dag, at = refs.dag(asset.ref.instance, dag_id), moment(writer.get("at"))
             yield Edge(dag, ref, Relation.PRODUCES, Evidence.OBSERVED, "it wrote the view's asset", seen_at=at)
 
 

@@ -7,9 +7,8 @@ from typing import Any
 from e2e_ml import refs
 from e2e_ml.lineage.graph import Node
 from e2e_ml.lineage.rules import keys
-from e2e_ml.lineage.rules.facts import mapping, text
+from e2e_ml.lineage.rules.facts import mapping, moment, text
 from e2e_ml.lineage.rules.look import Look
-from e2e_ml.lineage.times import parse, seconds_between
 from e2e_ml.refs import Kind, Ref
 
 RECENT = 14  # DAG runs in a DAG's fact `recent`
@@ -39,7 +38,7 @@ def _dag(dag: Ref, look: Look) -> dict[str, Any]:
         "last_run": last["start"],
         "last_state": last.get("state"),
         "last_reason": last.get("reason") if last.get("state") == "failed" else None,
-        "last_duration": seconds_between(text(last["start"]), text(last.get("end"))),
+        "last_duration": _seconds(last["start"], last.get("end")),
         "last_interval_start": last.get("interval_start"),
         "last_interval_end": last.get("interval_end"),
     }
@@ -70,5 +69,10 @@ def _view(view: Node, look: Look) -> dict[str, Any]:
     if not dags:
         return {}
     ends = [run.at for dag in dags for run in look(keys.written_by(dag), newest=1)]
-    newest = max((end for text in ends if (end := parse(text))), default=None)
+    newest = max((end for told in ends if (end := moment(told))), default=None)
     return {"dag_id": dags[0].keys[0], **({"written_until": newest.isoformat()} if newest else {})}
+
+
+def _seconds(start: Any, end: Any) -> float | None:
+    first, last = moment(start), moment(end)
+    return (last - first).total_seconds() if first and last else None

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, cast
+
+from e2e_ml.lineage.times import parse
+
+_YEARS = (1970, 9000)  # outside of them times cannot be reckoned with
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
@@ -32,6 +37,15 @@ def texts(value: Any) -> list[str]:
 def pairs(value: Any) -> dict[str, str]:
     """Tags or params: names with texts that are not empty."""
     return {name: found for name, each in mapping(value).items() if (found := text(each))}
+
+
+def moment(value: Any) -> datetime | None:
+    """A time in UTC; None for what is none."""
+    try:
+        at = parse(text(value))
+    except OverflowError:
+        return None
+    return at if at and _YEARS[0] <= at.year < _YEARS[1] else None
 
 
 def _list(value: Any) -> Iterable[Any]:

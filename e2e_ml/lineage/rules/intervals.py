@@ -12,18 +12,19 @@ from typing import Any
 
 from e2e_ml import refs
 from e2e_ml.lineage.graph import Edge, Evidence, Node, Relation
-from e2e_ml.lineage.rules import keys
-from e2e_ml.lineage.rules.facts import mapping, pairs, text, texts
+from e2e_ml.lineage.rules import keys, words
+from e2e_ml.lineage.rules.facts import mapping, moment, pairs, text, texts
 from e2e_ml.lineage.rules.look import Answer, Look
-from e2e_ml.lineage.times import parse
 from e2e_ml.refs import Ref
 
 SAME_USER, NO_USER = 0.84, 0.7  # of a run inside exactly one task instance's interval
 MOST, LEAST = 0.97, 0.3
 _NAMED, _NOT_NAMED, _NAMED_ALONE = 0.1, -0.15, 0.85
-_TRAINS, _OTHER_WORK, _BY_AIRFLOW, _LOST = 0.05, -0.08, 0.08, -0.08
+_TRAINS, _OTHER_WORK, _BY_AIRFLOW, _BY_SCRIPT, _LOST = 0.05, -0.04, 0.08, -0.1, -0.08
+_OTHER_TASK = -0.12
 _IDLE = ("Sensor", "SensorAsync", "TriggerDagRunOperator", "EmptyOperator", "DummyOperator", "LatestOnlyOperator",
          "ShortCircuitOperator", "BranchPythonOperator", "EmailOperator", "SlackAPIPostOperator")  # fmt: skip
+_IN_AIRFLOW = ("PythonOperator", "@task", "_PythonDecoratedOperator")
 _NOTEBOOKS = ("ipykernel", "jupyter", ".ipynb", "colab")
 _DEFAULT = "Default"  # MLflow's experiment for runs that name none
 _SHORT, _LONG = 0.005, timedelta(minutes=30)  # a run that is lost in a long task tells little
@@ -44,7 +45,7 @@ class _Task:
 def task_around_run(run: Node, look: Look) -> Iterator[Edge]:
     """The one task instance that a run without tags of Airflow lies in, and its DAG."""
     tags = pairs(run.facts.get("tags"))
-    start, end = parse(text(run.facts.get("start"))), parse(text(run.facts.get("end")))
+    start, end = moment(run.facts.get("start")), moment(run.facts.get("end"))
     script = tags.get("mlflow.source.name", "").lower()
     by_hand = tags.get("mlflow.source.type", "").upper() == "NOTEBOOK" or any(word in script for word in _NOTEBOOKS)
     if start is None or tags.get("airflow.dag_id") or by_hand:
@@ -82,7 +83,7 @@ def _edge(up: Ref, run: Ref, score: float, why: tuple[str, ...]) -> Edge:
 
 def _holds(answer: Answer, start: datetime, end: datetime | None) -> bool:
     told, slack = mapping(answer.value), timedelta(seconds=keys.SLACK)
-    first, last = parse(text(told.get("start"))), parse(text(told.get("end")))
+    first, last = moment(told.get("start")), moment(told.get("end"))
     if first is None or start < first - slack:
         return False
     return last is None or max(start, end or start) <= last + slack
@@ -112,11 +113,18 @@ def _judged(answer: Answer, run: Node, start: datetime, end: datetime | None, lo
     if work := text(_hints(dag, look).get("work")):
         score += _TRAINS if work == "train" else 0 if named else _OTHER_WORK
         why.append("the DAG trains" if work == "train" else f"the DAG's work is {work}")
-    if pairs(run.facts.get("tags")).get("mlflow.source.name", "").rpartition("/")[2] == "airflow":
+    if task_work := words.work_of(answer.ref.keys[2], ()):
+        score += _TRAINS if task_work == "train" else _OTHER_TASK
+        why.append(f"by its name the task's work is {task_work}")
+    script = pairs(run.facts.get("tags")).get("mlflow.source.name", "").rpartition("/")[2]
+    if script == "airflow":
         score += _BY_AIRFLOW
         why.append("the run was started by Airflow's own program")
+    elif script.endswith(".py") and _operator(answer.ref, look) in _IN_AIRFLOW and not named:
+        score += _BY_SCRIPT
+        why.append(f"the run was started by {script} and the task works within Airflow's own program")
     fills = _fills(told.get("start"), told.get("end"), start, end)
-    last = parse(text(told.get("end")))
+    last = moment(told.get("end"))
     if end is None and last is not None:
         score -= 0.1
         why.append("the run never ended")
@@ -144,7 +152,7 @@ def _mentions(run: Node, dag: Ref, look: Look) -> tuple[str, bool]:
 
 
 def _fills(first: object, last: object, start: datetime, end: datetime | None) -> float:
-    begun, done = parse(text(first)), parse(text(last))
+    begun, done = moment(first), moment(last)
     if begun is None or done is None or end is None:
         return 0.0
     whole = (done - begun).total_seconds()
@@ -152,8 +160,12 @@ def _fills(first: object, last: object, start: datetime, end: datetime | None) -
 
 
 def _is_idle(instance: Ref, look: Look) -> bool:
+    return _operator(instance, look).endswith(_IDLE)
+
+
+def _operator(instance: Ref, look: Look) -> str:
     task = refs.task(instance.instance, instance.keys[0], instance.keys[2])
-    return any(text(answer.value).endswith(_IDLE) for answer in look(keys.works_as(task)))
+    return next((text(answer.value) for answer in look(keys.works_as(task))), "")
 
 
 def _only(tasks: list[_Task]) -> _Task | None:

@@ -13,10 +13,9 @@ from typing import Any
 from e2e_ml import refs
 from e2e_ml.lineage.graph import Node
 from e2e_ml.lineage.rules import words
-from e2e_ml.lineage.rules.facts import mapping, pairs, text, texts
+from e2e_ml.lineage.rules.facts import mapping, moment, pairs, text, texts
 from e2e_ml.lineage.rules.look import Key
 from e2e_ml.lineage.rules.uris import is_pattern, normal_uri, real_uri, tables_above
-from e2e_ml.lineage.times import parse
 from e2e_ml.refs import FEATURE_STORES, Kind, Ref
 
 __all__ = ["answers", "normal_uri"]
@@ -98,7 +97,7 @@ def hints(dag: Ref) -> str:
 
 
 def mentioned(kind: Kind, name: str) -> str:
-    """Answered by the DAGs whose source names a registered model or an experiment: {work, loads}."""
+    """Answered by the DAGs whose source names a registered model or an experiment, with their work."""
     return f"mentioned {kind} {name}"
 
 
@@ -127,7 +126,7 @@ _UNENDED = timedelta(hours=12)  # for which one without an end is found
 
 
 def _busy(facts: Mapping[str, Any]) -> Iterator[Key]:
-    start, end = parse(text(facts.get("start"))), parse(text(facts.get("end")))
+    start, end = moment(facts.get("start")), moment(facts.get("end"))
     if start is None:
         return
     until = max(start, end or start + _UNENDED)
@@ -253,17 +252,26 @@ def _asset(ref: Ref, facts: Mapping[str, Any]) -> Iterator[Key]:
 
 def _dag(ref: Ref, facts: Mapping[str, Any]) -> Iterator[Key]:
     yield Key(named(ref.kind, ref.keys[0]))
-    constants, work = mapping(facts.get("constants")), words.work_of(ref.keys[0], texts(facts.get("tags")))
+    constants, work = mapping(facts.get("constants")), _work(ref, facts)
     models, experiments = texts(constants.get("models")), texts(constants.get("experiments"))
     if constants or work:
         yield Key(hints(ref), {"models": models, "experiments": experiments, "work": work})
-    loaded = words.models_loaded(texts(constants.get("uris")))
     for model in models:
-        yield Key(mentioned(Kind.REGISTERED_MODEL, model), {"work": work, "loads": model in loaded})
+        yield Key(mentioned(Kind.REGISTERED_MODEL, model), work)
     for experiment in experiments:
-        yield Key(mentioned(Kind.EXPERIMENT, experiment), {"work": work})
+        yield Key(mentioned(Kind.EXPERIMENT, experiment), work)
     if file := text(facts.get("file")).replace("\\", "/"):
         yield Key(in_file(file.rpartition("/")[2]), file)
+
+
+def work_of(dag: Node) -> str:
+    """What a DAG is for, as its tags, its name and its source have it: one that names an experiment trains."""
+    return _work(dag.ref, dag.facts)
+
+
+def _work(ref: Ref, facts: Mapping[str, Any]) -> str:
+    told = words.work_of(ref.keys[0], texts(facts.get("tags")))
+    return told or ("train" if texts(mapping(facts.get("constants")).get("experiments")) else "")
 
 
 _RUN_FACTS = ("state", "start", "end", "interval_start", "interval_end", "reason")

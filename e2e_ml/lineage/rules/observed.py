@@ -9,10 +9,9 @@ from typing import Any
 from e2e_ml import refs
 from e2e_ml.lineage.graph import Edge, Evidence, Node, Relation
 from e2e_ml.lineage.rules import keys
-from e2e_ml.lineage.rules.facts import mapping, pairs, text
+from e2e_ml.lineage.rules.facts import mapping, moment, pairs, text
 from e2e_ml.lineage.rules.look import Look
 from e2e_ml.lineage.rules.places import lying_at
-from e2e_ml.lineage.times import parse
 from e2e_ml.refs import Kind, Ref
 
 _RUN_KEYS = ("mlflow.run_id", "mlflow_run_id", "run_id", "mlflow_run")  # in the extra of an asset's event
@@ -23,9 +22,9 @@ _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 def writer_of_asset(asset: Node, look: Look) -> Iterator[Edge]:
     """The newest event of an asset: whose task wrote it, also where the task does not have it as an outlet."""
-    if writer := asset.facts.get("written_by"):
-        dag = refs.dag(asset.ref.instance, writer["dag_id"])
-        at = parse(writer["at"])
+    writer = _writer(asset)
+    if dag_id := text(writer.get("dag_id")):
+        dag, at = refs.dag(asset.ref.instance, dag_id), moment(writer.get("at"))
         yield Edge(dag, asset.ref, Relation.PRODUCES, Evidence.OBSERVED, "an event of the asset", seen_at=at)
 
 
@@ -38,7 +37,7 @@ def source_of_asset(asset: Node, look: Look) -> Iterator[Edge]:
         what = f"the asset's URI is the {found.ref.kind}'s{f' {how}' if how else ''}"
         yield Edge(asset.ref, found.ref, Relation.STANDS_FOR, Evidence.OBSERVED, what)
         if dag_id := text(writer.get("dag_id")):
-            dag, at = refs.dag(asset.ref.instance, dag_id), parse(text(writer.get("at")))
+            dag, at = refs.dag(asset.ref.instance, dag_id), moment(writer.get("at"))
             yield Edge(dag, found.ref, Relation.PRODUCES, Evidence.OBSERVED, "it wrote the asset there", seen_at=at)
 
 
@@ -61,7 +60,7 @@ def model_of_asset(asset: Node, look: Look) -> Iterator[Edge]:
     for at in (uri, *(extra[key] for key in _MODEL_URIS if key in extra)):
         if not named and at.startswith("models:/"):
             named = at.removeprefix("models:").strip("/").partition("/")[0].partition("@")[0]
-    dag, at = refs.dag(asset.ref.instance, dag_id), parse(text(writer.get("at")))
+    dag, at = refs.dag(asset.ref.instance, dag_id), moment(writer.get("at"))
     for model in look(keys.named(Kind.REGISTERED_MODEL, named)) if named else ():
         reason = f"it wrote the asset {uri}"
         yield Edge(dag, model.ref, Relation.PRODUCES, Evidence.OBSERVED, reason, seen_at=at)
@@ -73,7 +72,7 @@ def run_of_asset(asset: Node, look: Look) -> Iterator[Edge]:
     dag_id, run_id = text(writer.get("dag_id")), _run_in(pairs(writer.get("extra")))
     if not dag_id or not run_id:
         return
-    at, started = parse(text(writer.get("at"))), [refs.dag(asset.ref.instance, dag_id)]
+    at, started = moment(writer.get("at")), [refs.dag(asset.ref.instance, dag_id)]
     if instance := _task_instance(asset.ref.instance, dag_id, writer):
         started.append(instance)
     for mlflow in look.instances("mlflow"):
@@ -111,7 +110,9 @@ def dag_of_script(run: Node, look: Look) -> Iterator[Edge]:
     if not name.endswith(".py"):
         return
     found = look(keys.in_file(name))
-    ours = [answer for answer in found if f"/{script}".endswith(f"/{text(answer.value)}")]
+    fitting = [answer for answer in found if f"/{script}".endswith(f"/{text(answer.value)}")]
+    longest = max((len(text(answer.value)) for answer in fitting), default=0)
+    ours = [answer for answer in fitting if len(text(answer.value)) == longest]
     for answer in ours:
         below = text(answer.value).count("/") > 0
         around = f"/{folder}/{name}".removesuffix(f"/{text(answer.value)}")

@@ -136,10 +136,3 @@ def work_of(dag_id: str, tags: Iterable[str]) -> str:
             return work
     found = [_WORK_OF[word] for word in re.split(r"[^a-z0-9]+", dag_id.lower()) if word in _WORK_OF]
     return "train" if "train" in found else next(iter(found), "")
-
-
-def models_loaded(uris: Iterable[str]) -> list[str]:
-    """The registered models that are named by `models:/name/version` or `models:/name@alias`: to load one."""
-    found = (uri.removeprefix("models:").strip("/") for uri in uris if uri.startswith("models:/"))
-    names = (path.partition("/")[0].partition("@")[0] for path in found)
-    return list(dict.fromkeys(name for name in names if name and not name.startswith("m-")))

@@ -76,6 +76,7 @@ def test_an_asset_stands_for_its_view_and_its_writer_makes_it(uri: str, extra: d
     assert links(Node(life.VIEW), asset) == {
         (asset.ref, Relation.STANDS_FOR, life.VIEW, Evidence.DECLARED),
         (refs.dag("a", "load"), Relation.PRODUCES, life.VIEW, Evidence.OBSERVED),
+        (refs.dag("a", "load"), Relation.PRODUCES, asset.ref, Evidence.OBSERVED),
     }
 
 
@@ -89,6 +90,7 @@ def test_an_asset_where_a_source_lies_ties_its_writer_to_the_source() -> None:
     assert links(source, elsewhere, asset) == {
         (asset.ref, Relation.STANDS_FOR, source.ref, Evidence.OBSERVED),
         (refs.dag("a", "ingest"), Relation.PRODUCES, source.ref, Evidence.OBSERVED),
+        (refs.dag("a", "ingest"), Relation.PRODUCES, asset.ref, Evidence.OBSERVED),
     }
 
 
@@ -155,6 +157,7 @@ def test_a_model_asset_names_the_run_and_the_model() -> None:
     made = links(Node(life.MODEL_ASSET, life.FACTS[life.MODEL_ASSET]), Node(life.MODEL), Node(life.TREES))
     assert made == {
         (life.TRAIN, Relation.PRODUCES, life.MODEL, Evidence.OBSERVED),
+        (life.TRAIN, Relation.PRODUCES, life.MODEL_ASSET, Evidence.OBSERVED),
         (life.TRAIN, Relation.STARTED, life.TREES, Evidence.OBSERVED),
     }
 
