@@ -235,3 +235,78 @@ def _training(edges: list[Edge]) -> list[Node]:
             edges.append(Edge(run, ref, Relation.LOGGED, Evidence.OBSERVED, "registered from the run"))
             edges.append(Edge(ref, model, Relation.VERSION_OF, Evidence.DECLARED))
     return nodes
+
+
+# --- more than the demo has -------------------------------------------------------------------------------------------
+
+
+def plus(nodes: list[Node], edges: list[Edge]) -> Graph:
+    """The demo's graph and more."""
+    known = flights()
+    told = [edge for node in known.nodes() for edge in known.downstream(node.ref)]
+    return graph_of([*known.nodes(), *nodes], [*told, *edges])
+
+
+def with_columns() -> Graph:
+    """The columns of the weather, and the features that are made of them."""
+    weather = refs.source(P, "weather")
+    nodes: list[Node] = []
+    edges: list[Edge] = []
+    for name in ("origin", "time_hour", "temp", "visib", "wind_speed"):
+        column = refs.source_column(P, "weather", name)
+        nodes.append(Node(column, {"dtype": "float64"}))
+        edges.append(Edge(weather, column, Relation.CONTAINS, Evidence.DECLARED, "a column of the source"))
+        if name in {feature for feature, *_ in FEATURES["hourly_weather"]}:
+            feature = feature_ref("hourly_weather", name)
+            edges.append(Edge(column, feature, Relation.FEEDS, Evidence.DECLARED, "an input of its expression"))
+    return plus(nodes, edges)
+
+
+def with_candidate() -> tuple[Graph, Ref]:
+    """A run whose columns match the service's too little to be drawn."""
+    run = refs.run(ML, "c0ffee00c0ffee00c0ffee00c0ffee00")
+    match = Edge(SERVICE, run, Relation.TRAINS, Evidence.INFERRED, "6 of 11 columns match flight_delay", 0.55)
+    return plus([Node(run, {"name": "somebody's try", "status": "FINISHED", "start": ago(300)})], [match]), run
+
+
+def with_serving() -> Graph:
+    """The champion's alias, the endpoint that serves it, what watches that, and the file that the weather comes in."""
+    alias, endpoint = refs.alias(ML, "flight-delay", "champion"), refs.endpoint(ML, "gate")
+    monitor, lake = refs.monitor(AIR, "gate-drift"), refs.dataset("s3://lake", "raw/weather/hourly")
+    nodes = [
+        Node(alias), Node(endpoint, {"url": "https://gate.example.com", "mode": "online"}), Node(monitor),
+        Node(lake, {"uri": "s3://lake/raw/weather/hourly"}),
+    ]  # fmt: skip
+    edges = [
+        Edge(CHAMPION, alias, Relation.ALIASED, Evidence.DECLARED, "the alias of the registered model"),
+        Edge(alias, endpoint, Relation.SERVES, Evidence.OBSERVED, "the endpoint's configuration"),
+        Edge(endpoint, monitor, Relation.WATCHED, Evidence.DECLARED, "the monitor's asset"),
+        Edge(lake, refs.source(P, "weather"), Relation.STANDS_FOR, Evidence.OBSERVED, "their URIs are equal"),
+        Edge(dag_ref("flights.fetch"), lake, Relation.PRODUCES, Evidence.OBSERVED, "it wrote it"),
+    ]
+    return plus([*nodes, Node(dag_ref("flights.fetch"), {"schedule": "@hourly", "last_state": "success"})], edges)
+
+
+def fan(n: int) -> Graph:
+    """A view with `n` features that one service asks for."""
+    view, service = refs.feature_view("p", "wide"), refs.feature_service("p", "all")
+    features = [refs.feature("p", "wide", f"f{i:03d}") for i in range(n)]
+    edges = [Edge(view, f, Relation.CONTAINS, Evidence.DECLARED) for f in features]
+    edges += [Edge(f, service, Relation.FEEDS, Evidence.DECLARED) for f in features]
+    return graph_of([Node(view), Node(service), *(Node(f) for f in features)], edges)
+
+
+def wide(n: int, steps: int = 10) -> tuple[Graph, Ref]:
+    """`n` features in `steps` steps of computation, each made of one or two of those before, and the service that asks
+    for the last of them: a drawing with that many boxes once its fans are opened."""
+    service, made, edges = refs.feature_service("p", "all"), [], list[Edge]()
+    per = max(1, n // steps)
+    for step in range(steps):
+        features = [refs.feature("p", f"step_{step}", f"sensor_{i:03d}_mean_over_{step + 1}_days") for i in range(per)]
+        for i, ref in enumerate(features):
+            for other in {(i * 7 + step) % per, i} if step else ():
+                edges.append(Edge(made[-1][other], ref, Relation.FEEDS, Evidence.DECLARED))
+        made.append(features)
+    edges += [Edge(ref, service, Relation.FEEDS, Evidence.DECLARED) for ref in made[-1]]
+    nodes = [Node(ref, {"dtype": "float64"}) for features in made for ref in features]
+    return graph_of([*nodes, Node(service)], edges), service

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from e2e_ml.desktop.panels.layering import Box, Place, arrange, crossings
+from e2e_ml.desktop.panels.lineage.layering import Box, Place, arrange, crossings, width_of
 
 
 def overlap(a: Place, b: Place) -> bool:
@@ -49,6 +49,7 @@ def test_any_graph(given_graph: tuple[list[Box[int]], list[tuple[int, int]]]) ->
         assert place.right <= drawing.width + 1e-6
         assert place.y + place.height <= drawing.height + 1e-6
     assert arrange(boxes, edges) == drawing  # deterministic
+    assert width_of(boxes, edges) == pytest.approx(drawing.width)
 
 
 @given(graphs())
@@ -91,3 +92,27 @@ def test_crossings_are_counted() -> None:
 def test_an_edge_without_a_box_is_refused() -> None:
     with pytest.raises(KeyError):
         arrange([Box("a", 1, 1)], [("a", "b")])
+
+
+def test_several_lines_of_a_pair_leave_at_their_ports() -> None:
+    boxes = [Box("a", 40, 80), Box("b", 40, 20)]
+    drawing = arrange(boxes, [("a", "b")], ports={("a", "b"): [(0, 0), (-30, 0), (30, 0)]})
+    assert [r.port for r in drawing.routes] == [0, 1, 2]
+    middle = drawing.places["a"].middle
+    assert [r.points[0][1] - middle for r in drawing.routes] == [0, -30, 30]
+    assert {r.points[-1] for r in drawing.routes} == {(drawing.places["b"].x, drawing.places["b"].middle)}
+
+
+def test_boxes_of_a_layer_may_be_as_wide_as_the_widest() -> None:
+    boxes = [Box("a", 40, 20), Box("b", 90, 20), Box("c", 30, 20)]
+    drawing = arrange(boxes, [("a", "c"), ("b", "c")], even=True)
+    assert {drawing.places[k].width for k in "ab"} == {90}
+    assert drawing.places["c"].width == 30
+
+
+def test_crossings_agree_with_counting_every_pair() -> None:
+    left, right = [0, 1, 2, 3], [4, 5, 6, 7]
+    down = [[7, 4], [6], [4, 5, 6], [5], [], [], [], []]
+    ends = [(i, right.index(o)) for i, slot in enumerate(left) for o in down[slot]]
+    wanted = sum(1 for a in ends for b in ends if a[0] < b[0] and a[1] > b[1])
+    assert crossings([left, right], down) == wanted
