@@ -18,9 +18,35 @@ class Action:
     shortcut: str = ""  # as Qt writes it
     menu: str = ""  # the menu it stands in; empty: palette only
     args: tuple[str, ...] = ()
+    where: str = ""  # the only part of the window where its key counts: "lineage", or the "drawing" in it
 
 
 _VIEWS = (("airflow", "Airflow"), ("festaf", "the feature store"), ("mlflow", "MLflow"))
+
+# What can be done in the large lineage: verb, title, key, where the key counts.
+_LINEAGE = (
+    ("search", "Search in the drawing", "Ctrl+F", "lineage"),
+    ("columns", "Show the columns of sources, or hide them", "L", "drawing"),
+    ("choose", "Look at what is chosen in the drawing", "Return", "drawing"),
+    ("left", "Along a line, upstream", "Left", "drawing"),
+    ("right", "Along a line, downstream", "Right", "drawing"),
+    ("up", "The box above", "Up", "drawing"),
+    ("down", "The box below", "Down", "drawing"),
+    ("expand", "Show more behind what is chosen", "E", "drawing"),
+    ("collapse", "Put away what lies behind what is chosen", "C", "drawing"),
+    ("doubt", "The next link that was inferred", "I", "drawing"),
+    ("confirm", "Confirm the link that is chosen", "Y", "drawing"),
+    ("refuse", "Refuse the link that is chosen", "N", "drawing"),
+    ("withdraw", "Withdraw what was said of the link that is chosen", "U", "drawing"),
+    ("larger", "Draw larger", "+", "drawing"),
+    ("smaller", "Draw smaller", "-", "drawing"),
+    ("fit", "Fit the whole drawing", "F", "drawing"),
+    ("home", "Back to the focus in the drawing", "Home", "drawing"),
+    ("map", "Show or hide the map of the drawing", "M", "drawing"),
+    ("unfilter", "Show every kind and all evidence again", "", "lineage"),
+    ("svg", "Save the drawing as SVG", "Ctrl+E", "lineage"),
+    ("png", "Save the drawing as PNG", "Ctrl+Shift+E", "lineage"),
+)
 
 ACTIONS: tuple[Action, ...] = (
     Action("palette", "Find anything", "show_palette", "Ctrl+K", "Go"),
@@ -49,6 +75,10 @@ ACTIONS: tuple[Action, ...] = (
     Action("panel.services", "Show the services", "toggle_services", "Ctrl+J", "Panels"),
     Action("graph.refresh", "Read the services again now", "refresh_now", "Ctrl+R", "Panels"),
     Action("focus.copy", "Copy the reference of what is in focus", "copy_reference", "Ctrl+Shift+C", "Go"),
+    *(
+        Action(f"lineage.{verb}", title, "do_in_lineage", key, "Lineage", (verb,), where)
+        for verb, title, key, where in _LINEAGE
+    ),
     Action("theme.light", "Theme: light", "use_theme", "", "Theme", ("light",)),
     Action("theme.dark", "Theme: dark", "use_theme", "", "Theme", ("dark",)),
     Action("theme.system", "Theme: as the system", "use_theme", "", "Theme", ("system",)),

@@ -77,7 +77,7 @@ class Window(QMainWindow):
         self.services = ServicesPanel(appearance, self)
         self.canvas = Canvas(list(views.values()), self)
         self.promise = PromisePage(self)
-        self.lineage = LineagePage(lifecycle, focus, appearance, self)
+        self.lineage = LineagePage(lifecycle, focus, appearance, self, operations=operations)
         self._lay_out()
         self._actions = {action.id: self._make(action) for action in ACTIONS}
         self.palette_box = Palette(appearance, self._entries, self)
@@ -146,9 +146,11 @@ class Window(QMainWindow):
         made = QAction(action.title, self)
         if action.shortcut:
             made.setShortcut(QKeySequence(action.shortcut))
-            made.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
+            everywhere = Qt.ShortcutContext.WindowShortcut
+            made.setShortcutContext(Qt.ShortcutContext.WidgetWithChildrenShortcut if action.where else everywhere)
         made.triggered.connect(lambda: self.act(action))
-        self.addAction(made)
+        scopes: dict[str, QWidget] = {"lineage": self.lineage, "drawing": self.lineage.view}
+        scopes.get(action.where, self).addAction(made)
         return made
 
     def act(self, action: Action) -> None:
@@ -271,6 +273,12 @@ class Window(QMainWindow):
             return
         self.middle.setCurrentWidget(self.lineage)
         self.lineage.view.setFocus()
+
+    def do_in_lineage(self, verb: str) -> None:
+        """Do something in the large drawing, which is shown first where it is not."""
+        if self.middle.currentWidget() is not self.lineage:
+            self.toggle_lineage()
+        self.lineage.do(verb)
 
     def refresh_now(self) -> None:
         self.refresh_requested.emit()

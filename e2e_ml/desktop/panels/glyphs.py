@@ -43,9 +43,32 @@ def draw_kind(painter: QPainter, at: QPointF, kind: Kind, colour: QColor) -> Non
             _flask(painter)
         case Kind.MODEL_VERSION | Kind.REGISTERED_MODEL | Kind.LOGGED_MODEL:
             _cube(painter)
-        case _:
-            pass
+        case Kind.DATASET:
+            _cylinder(painter)
+            painter.drawLine(QPointF(1, 5.2), QPointF(9, 5.2))
+        case Kind.COLUMN:
+            painter.drawRoundedRect(QRectF(3.2, 0.8, 3.6, 8.4), 1, 1)
+            painter.drawLine(QPointF(3.2, 3.4), QPointF(6.8, 3.4))
+        case Kind.ASSET:
+            painter.drawEllipse(QRectF(0.8, 0.8, 8.4, 8.4))
+            painter.setBrush(colour)
+            painter.drawEllipse(QPointF(5, 5), 1.4, 1.4)
+        case Kind.PROJECT:
+            painter.drawPolygon(QPolygonF([QPointF(x, y) for x, y in _FOLDER]))
+        case Kind.ALIAS:
+            painter.drawPolygon(QPolygonF([QPointF(x, y) for x, y in _TAG]))
+            painter.drawEllipse(QPointF(6.9, 5), 0.7, 0.7)
+        case Kind.ENDPOINT:
+            painter.drawEllipse(QRectF(0.8, 2.6, 4.8, 4.8))
+            painter.drawPolyline(QPolygonF([QPointF(6.6, 2.6), QPointF(9.2, 5), QPointF(6.6, 7.4)]))
+        case Kind.MONITOR:
+            painter.drawPolyline(QPolygonF([QPointF(x, y) for x, y in _PULSE]))
     painter.restore()
+
+
+_FOLDER = ((0.8, 2), (4, 2), (5, 3.2), (9.2, 3.2), (9.2, 8.6), (0.8, 8.6))
+_TAG = ((0.8, 2), (6.4, 2), (9.4, 5), (6.4, 8), (0.8, 8))
+_PULSE = ((0.6, 5.4), (2.8, 5.4), (4.2, 1.4), (6, 8.8), (7.2, 5.4), (9.4, 5.4))
 
 
 def draw_star(painter: QPainter, centre: QPointF, radius: float, colour: QColor) -> None:

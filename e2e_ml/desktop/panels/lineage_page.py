@@ -1,51 +1,53 @@
-"""The lineage as large as the middle of the window: the whole drawing, what its lines mean, and the way back."""
+"""The lineage as large as the middle of the window: the whole drawing, its filters and its legend, a search in it, the
+card of what is chosen, its map, and the way back."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPointF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QToolButton, QVBoxLayout, QWidget
+from datetime import UTC
+from pathlib import Path
+
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QMenu,
+    QPushButton,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from e2e_ml.desktop.appearance import Appearance
 from e2e_ml.desktop.elided import ElidedLabel
 from e2e_ml.desktop.focus import Focus
 from e2e_ml.desktop.icons import icon
 from e2e_ml.desktop.lifecycle import Lifecycle
+from e2e_ml.desktop.operations import Operations
 from e2e_ml.desktop.panels import signs, words
+from e2e_ml.desktop.panels.lineage import card as cards
+from e2e_ml.desktop.panels.lineage import export
+from e2e_ml.desktop.panels.lineage.card import Card
+from e2e_ml.desktop.panels.lineage.chips import FilterBar
+from e2e_ml.desktop.panels.lineage.judging import Judging, verdicts
+from e2e_ml.desktop.panels.lineage.neighbourhood import Key
+from e2e_ml.desktop.panels.lineage.sheet import Standing
 from e2e_ml.desktop.panels.lineage_view import LineageView
 from e2e_ml.desktop.theme import GRID
+from e2e_ml.lineage.graph import Edge
+from e2e_ml.lineage.judgements import Verdict
 
 HEIGHT = 44  # px, the bar above
-_STROKE = 20  # px
 EMPTY = "Choose anything, in the tree or with Ctrl+K: its lineage is drawn here."
-
-
-class _Key(QWidget):
-    """A line as the drawing has it, and the word for it."""
-
-    def __init__(self, text: str, appearance: Appearance, parent: QWidget, *, dashed: bool = False) -> None:
-        super().__init__(parent)
-        self._appearance, self._dashed = appearance, dashed
-        label = QLabel(text, self)
-        label.setProperty("role", "small")
-        row = QHBoxLayout(self)
-        row.setContentsMargins(_STROKE + GRID - 2, 0, 0, 0)
-        row.addWidget(label)
-        appearance.changed.connect(self.update)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        pen = QPen(QColor(self._appearance.theme.dim), 1.4)
-        if self._dashed:
-            pen.setDashPattern([4, 3.5])
-        painter.setPen(pen)
-        y = self.height() / 2 + 0.5
-        painter.drawLine(QPointF(0, y), QPointF(_STROKE, y))
-        painter.end()
+_VERDICTS = {"confirm": Verdict.CONFIRMED, "refuse": Verdict.REFUSED, "withdraw": Verdict.WITHDRAWN}
+_TOLD = 4000  # ms that a word on what was done stays
 
 
 class LineagePage(QWidget):
     closed = Signal()  # back to what was there before
+    judged = Signal()  # something was said of a link, and is kept
 
     def __init__(
         self,
@@ -55,49 +57,100 @@ class LineagePage(QWidget):
         parent: QWidget | None = None,
         *,
         clock: words.Clock = words.utc_now,
+        operations: Operations | None = None,
     ) -> None:
         super().__init__(parent)
         self.setObjectName("lineagePage")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._lifecycle, self._focus, self._appearance, self._clock = lifecycle, focus, appearance, clock
-        self.back = QPushButton("Back", self)
-        self.back.setToolTip("Back to the views (Esc)")
-        self.back.clicked.connect(self.closed)
-        self.title = ElidedLabel(parent=self)
-        self.title.setObjectName("chromeTitle")
-        self.view = LineageView(lifecycle, focus, appearance, self, large=True, clock=clock)
-        self.smaller = self._button("\N{MINUS SIGN}", "Smaller (-)")
-        self.fit = self._button("Fit", "The whole drawing (0)")
-        self.larger = self._button("+", "Larger (+)")
-        self.smaller.clicked.connect(lambda: self.view.zoom(1 / 1.2))
-        self.fit.clicked.connect(self.view.fit)
-        self.larger.clicked.connect(lambda: self.view.zoom(1.2))
-        bar = QWidget(self)
-        bar.setObjectName("lineageBar")
-        bar.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        bar.setFixedHeight(HEIGHT)
-        row = QHBoxLayout(bar)
-        row.setContentsMargins(GRID, 0, GRID + 4, 0)
-        row.setSpacing(GRID + 4)
-        row.addWidget(self.back)
-        row.addWidget(self.title, 1)
-        row.addWidget(_Key("declared or observed", appearance, bar))
-        row.addWidget(_Key("inferred", appearance, bar, dashed=True))
-        buttons = QHBoxLayout()
-        buttons.setSpacing(GRID // 2)
-        for button in (self.smaller, self.fit, self.larger):
-            buttons.addWidget(button)
-        row.addLayout(buttons)
+        self._operations = operations
+        self._judging: Judging | None = None
+        self._places: list[Key] = []  # what the search found
+        self.view = LineageView(lifecycle, focus, appearance, self, large=True, clock=clock, operations=operations)
+        self.filters = FilterBar(appearance, self)
+        self.card = Card(appearance, self)
+        self.hint = QLabel(self)
+        self.hint.setObjectName("lineageHint")
+        self.hint.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.hint.hide()
+        self._make_bar()
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(bar)
+        column.addWidget(self.bar)
+        column.addWidget(self.filters)
         column.addWidget(self.view, 1)
-        focus.changed.connect(self._name)
-        lifecycle.changed.connect(self._name)
-        appearance.changed.connect(self._ink)
+        self._untell = QTimer(self)
+        self._untell.setSingleShot(True)
+        self._untell.setInterval(_TOLD)
+        self._untell.timeout.connect(lambda: self._tell(""))
+        self._wire()
         self._ink()
         self._name()
+        self._on_drawn()
+
+    def _make_bar(self) -> None:
+        self.back = QPushButton("Back", self)
+        self.back.setToolTip("Back to the views (Esc)")
+        self.title = ElidedLabel(parent=self)
+        self.title.setObjectName("chromeTitle")
+        self.search = QLineEdit(self)
+        self.search.setObjectName("lineageSearch")
+        self.search.setPlaceholderText("Search in the drawing")
+        self.search.setAccessibleName("Search in the drawing")
+        self.search.setClearButtonEnabled(True)
+        self.search.setFixedWidth(190)
+        self.found = QLabel(self)
+        self.found.setProperty("role", "small")
+        self.columns = self._button("Columns", "Show the columns of sources (L)")
+        self.columns.setCheckable(True)
+        self.save = self._button("Save", "Save the drawing as a picture")
+        menu = QMenu(self.save)
+        menu.addAction("As SVG\tCtrl+E", lambda: self.do("svg"))
+        menu.addAction("As PNG\tCtrl+Shift+E", lambda: self.do("png"))
+        self.save.setMenu(menu)
+        self.save.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.smaller = self._button("\N{MINUS SIGN}", "Smaller (-)")
+        self.fit = self._button("Fit", "The whole drawing (F)")
+        self.larger = self._button("+", "Larger (+)")
+        self.bar = QWidget(self)
+        self.bar.setObjectName("lineageBar")
+        self.bar.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.bar.setFixedHeight(HEIGHT)
+        row = QHBoxLayout(self.bar)
+        row.setContentsMargins(GRID, 0, GRID + 4, 0)
+        row.setSpacing(GRID)
+        row.addWidget(self.back)
+        row.addWidget(self.title, 1)
+        row.addWidget(self.found)
+        row.addWidget(self.search)
+        for button in (self.columns, self.save):
+            row.addWidget(button)
+        zoom = QHBoxLayout()
+        zoom.setSpacing(GRID // 2)
+        for button in (self.smaller, self.fit, self.larger):
+            zoom.addWidget(button)
+        row.addLayout(zoom)
+
+    def _wire(self) -> None:
+        self.back.clicked.connect(self.closed)
+        self.smaller.clicked.connect(lambda: self.view.zoom(1 / 1.2))
+        self.fit.clicked.connect(self.view.fit)
+        self.larger.clicked.connect(lambda: self.view.zoom(1.2))
+        self.columns.clicked.connect(lambda: self.do("columns"))
+        self.search.textChanged.connect(self._find)
+        self.search.returnPressed.connect(lambda: self._next(1))
+        self.filters.kind_toggled.connect(lambda kind: self.view.ask(self.view.asked.toggle_kind(kind)))
+        self.filters.evidence_toggled.connect(lambda e: self.view.ask(self.view.asked.toggle_evidence(e)))
+        self.card.closed.connect(lambda: self.view.select(None))
+        self.card.look_requested.connect(self.view.look_at)
+        self.card.expand_requested.connect(self.view.toggle)
+        self.card.judged.connect(self.judge)
+        self.view.drawn.connect(self._on_drawn)
+        self.view.chosen_changed.connect(self._show_card)
+        self._focus.changed.connect(self._name)
+        self._lifecycle.changed.connect(self._name)
+        self._appearance.changed.connect(self._ink)
 
     def _button(self, text: str, tip: str) -> QToolButton:
         button = QToolButton(self)
@@ -120,8 +173,207 @@ class LineagePage(QWidget):
             return
         self.title.setText(f"Lineage of {signs.title(self._lifecycle.graph, ref, self._clock()) or ref.name}")
 
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() == Qt.Key.Key_Escape:
-            self.closed.emit()
+    # --- what is said beside the drawing ---
+
+    def _on_drawn(self) -> None:
+        plan, asked = self.view.plan, self.view.asked
+        around = plan.around
+        self.filters.setVisible(around is not None and bool(around.kinds))
+        if around is not None:
+            self.filters.show_counts(around.kinds, around.evidence, asked)
+        self.columns.setChecked(asked.columns)
+        if self.search.text():
+            self._find(self.search.text())
+        self._place()
+
+    def _hint_text(self) -> str:
+        plan, asked = self.view.plan, self.view.asked
+        if plan.focus is None or len(plan.faces) > 1:
+            return ""
+        if asked.left_out or asked.unbelieved:
+            return "Everything else is left out by the filters above."
+        if asked.closed:
+            return "What lies around it is put away: press E to show it."
+        return "Nothing is known that it comes from, or that stands on it."
+
+    def _show_card(self) -> None:
+        graph, now = self._lifecycle.graph, self._clock()
+        content: cards.Content | None = None
+        if (tie := self.view.chosen_tie) is not None:
+            content = cards.of_tie(graph, tie, self._judging, now)
+        elif (key := self.view.chosen) is not None:
+            face = self.view.face(key)
+            ways = self.view.ways().sentences(lambda k: self.view.face(k).label)
+            content = cards.of_key(graph, key, self.view.plan.around, face.sign, ways, self._judging, now)
+        self.card.show_content(content, self.view.height() - 24)
+        self._place()
+
+    def _place(self) -> None:
+        """The card stands in the corner above, the hint in the middle below the box that is alone."""
+        self.card.move(self.width() - self.card.width() - 12, self.view.y() + 12)
+        self.card.raise_()
+        if self._untell.isActive():
             return
-        super().keyPressEvent(event)
+        self._tell(self._hint_text(), stay=True)
+
+    def _tell(self, text: str, *, stay: bool = False) -> None:
+        if not stay:
+            self._untell.stop()
+            text = text or self._hint_text()
+        self.hint.setText(text)
+        self.hint.setVisible(bool(text))
+        self.hint.adjustSize()
+        self.hint.move((self.width() - self.hint.width()) // 2, self.height() - self.hint.height() - 16)
+        self.hint.raise_()
+
+    def tell(self, text: str) -> None:
+        """Say for a while what was done, or could not be."""
+        self._tell(text, stay=True)
+        self._untell.start()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        narrow = event.size().width() < 760
+        self.search.setFixedWidth(120 if narrow else 190)
+        QTimer.singleShot(0, self, self._show_card)
+
+    # --- search ---
+
+    def _find(self, text: str) -> None:
+        self._places = self.view.look_for(text)
+        self.found.setText(f"{len(self._places)} of {len(self.view.plan.faces)}" if text.strip() else "")
+
+    def _next(self, by: int) -> None:
+        if not self._places:
+            if self.search.text().strip():
+                self.tell("Nothing in the drawing says that. Ctrl+K looks through everything.")
+            return
+        at = self._places.index(self.view.at) if self.view.at in self._places else -1 if by > 0 else 0
+        self.view.show_key(self._places[(at + by) % len(self._places)])
+
+    # --- what a person does ---
+
+    def do(self, verb: str) -> None:
+        """What the actions of the menu "Lineage" do."""
+        if verb == "search":
+            self.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
+            self.search.selectAll()
+        elif verb in _VERDICTS:
+            self._judge_chosen(_VERDICTS[verb])
+        elif verb == "unfilter":
+            self.view.ask(self.view.asked.unfiltered())
+        elif verb in ("svg", "png"):
+            self._ask_where(verb)
+        else:
+            self.view.do(verb)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        match event.key():
+            case Qt.Key.Key_Escape if self.search.hasFocus() or self.search.text():
+                self.search.clear()
+                self.view.setFocus()
+            case Qt.Key.Key_Escape if self.view.chosen is not None or self.view.chosen_tie is not None:
+                self.view.select(None)
+                self.view.setFocus()
+            case Qt.Key.Key_Escape:
+                self.closed.emit()
+            case Qt.Key.Key_Slash:
+                self.do("search")
+            case Qt.Key.Key_Up if self.search.hasFocus():
+                self._next(-1)
+            case Qt.Key.Key_Down if self.search.hasFocus():
+                self._next(1)
+            case _:
+                super().keyPressEvent(event)
+
+    # --- judging ---
+
+    def judge_by(self, judging: Judging | None) -> None:
+        """Let inferred links be confirmed and refused by `judging`; None: they are only told."""
+        self._judging = judging
+        self.view.is_confirmed = (lambda edge: judging.on(edge) is not None) if judging else (lambda edge: False)
+        self.view.stand()
+        self._show_card()
+
+    def _judge_chosen(self, verdict: Verdict) -> None:
+        """Judge the link that is chosen: of those that a line stands for, the ones that can be judged so."""
+        tie = self.view.chosen_tie
+        if self._judging is None or tie is None:
+            self.tell("Choose a link first: click a line, or press I for the next that was inferred.")
+            return
+        for edge in tie.edges:
+            if verdict in verdicts(edge, self._judging.on(edge)):
+                self.judge(edge, verdict)
+                return
+        self.tell("Nothing of that kind can be said of this link.")
+
+    def judge(self, edge: Edge, verdict: Verdict) -> None:
+        """Say `verdict` of an edge; it is written down behind the window."""
+        judging = self._judging
+        if judging is None:
+            return
+        if self._operations is None:
+            try:
+                judging.judge(edge, verdict)
+            except OSError as error:
+                self._on_unsaid(error)
+            else:
+                self._on_said(edge, verdict)
+            return
+        saying = self._operations.run("Writing down what you said", lambda: judging.judge(edge, verdict))
+        saying.success(lambda _: self._on_said(edge, verdict)).failure(self._on_unsaid).start()
+
+    def _on_said(self, edge: Edge, verdict: Verdict) -> None:
+        done = {Verdict.CONFIRMED: "Confirmed", Verdict.REFUSED: "Refused", Verdict.WITHDRAWN: "Withdrawn"}[verdict]
+        self.tell(f"{done}: {edge.upstream.name} {edge.relation.value} {edge.downstream.name}.")
+        self.view.stand()
+        self._show_card()
+        self.judged.emit()
+
+    def _on_unsaid(self, error: Exception) -> None:
+        reason = getattr(error, "strerror", None) or str(error)
+        self.tell(f"What you said could not be written down: {reason}. Make room there, or give yourself the right to.")
+
+    # --- pictures ---
+
+    def picture(self) -> export.Picture:
+        """The drawing as it is now, to be saved."""
+        confirmed = self.view.sheet.standing.confirmed
+        standing = Standing(near=self.view.plan.focus, confirmed=confirmed)
+        at = self._clock().astimezone(UTC)
+        return export.Picture(self.view.plan, self.view.sheet.look, self.title.text(), at, standing)
+
+    def export(self, path: Path) -> Path:
+        """Save the drawing at once, as SVG or PNG by the ending of `path`. See `export.save` for what it raises."""
+        return export.save(self.picture(), path)
+
+    def _ask_where(self, suffix: str) -> None:
+        if self.view.plan.focus is None:
+            self.tell("There is nothing to save: choose something first.")
+            return
+        name = "".join(c if c.isalnum() or c in "-_." else "-" for c in self.view.plan.focus.name)
+        dialog = QFileDialog(self, f"Save the drawing as {suffix.upper()}", f"lineage-{name}.{suffix}")
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setNameFilter(f"{suffix.upper()} (*.{suffix})")
+        dialog.setDefaultSuffix(suffix)
+        dialog.selectFile(f"lineage-{name}.{suffix}")
+        dialog.fileSelected.connect(lambda chosen: self._save(Path(chosen)))
+        dialog.open()
+
+    def _save(self, path: Path) -> None:
+        picture = self.picture()
+        if self._operations is None:
+            try:
+                self._on_saved(export.save(picture, path))
+            except (OSError, ValueError) as error:
+                self._on_unsaved(error)
+            return
+        saving = self._operations.run("Saving the drawing", lambda: export.save(picture, path))
+        saving.success(self._on_saved).failure(self._on_unsaved).start()
+
+    def _on_saved(self, path: Path) -> None:
+        self.tell(f"Saved as {path}.")
+
+    def _on_unsaved(self, error: Exception) -> None:
+        self.tell(f"The drawing could not be saved: {error}")

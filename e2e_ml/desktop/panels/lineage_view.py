@@ -1,52 +1,63 @@
 """The lineage drawing: what the focus comes from, and what stands on it, left to right.
 
-A small one lives in the inspector and shows as much as its width lets a person read; the large one shows all.
+A small one lives in the inspector and shows as much as its width lets a person read; a click looks at a thing. The
+large one shows all: there a click chooses, and a second one, or Enter, looks.
 """
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPoint, QPointF, QRectF, Qt, QTimer
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QResizeEvent, QShowEvent, QWheelEvent
-from PySide6.QtWidgets import QFrame, QGraphicsScene, QGraphicsView, QWidget
+from collections.abc import Callable
 
+from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt, QTimer, Signal
+from PySide6.QtGui import (
+    QAccessible,
+    QAccessibleEvent,
+    QFocusEvent,
+    QHelpEvent,
+    QKeyEvent,
+    QKeySequence,
+    QMouseEvent,
+    QPainter,
+    QResizeEvent,
+    QShowEvent,
+    QWheelEvent,
+)
+from PySide6.QtWidgets import QFrame, QGraphicsScene, QGraphicsView, QToolTip, QWidget
+
+from e2e_ml.desktop.actions import ACTIONS
 from e2e_ml.desktop.appearance import Appearance
 from e2e_ml.desktop.focus import Focus
 from e2e_ml.desktop.lifecycle import Lifecycle
-from e2e_ml.desktop.panels import signs, tree, words
-from e2e_ml.desktop.panels.layering import Box, Drawing, arrange
-from e2e_ml.desktop.panels.lineage_items import Face, NodeItem, TieItem, box_size
-from e2e_ml.desktop.panels.neighbourhood import (
-    OPENED,
-    Detail,
-    Fan,
-    Fold,
-    Key,
-    Neighbourhood,
-    anchor,
-    caption,
-    label,
-    surroundings,
-)
-from e2e_ml.lineage.graph import Node
-from e2e_ml.lineage.questions import CHAMPION
-from e2e_ml.refs import Kind, Ref
+from e2e_ml.desktop.operations import Operation, Operations
+from e2e_ml.desktop.panels import words
+from e2e_ml.desktop.panels.lineage.asked import Asked, Side
+from e2e_ml.desktop.panels.lineage.faces import Face
+from e2e_ml.desktop.panels.lineage.look import Look
+from e2e_ml.desktop.panels.lineage.minimap import Minimap
+from e2e_ml.desktop.panels.lineage.neighbourhood import Fold, Key, Neighbourhood, Tie, anchor
+from e2e_ml.desktop.panels.lineage.plan import EDGE, EMPTY, READABLE, Plan, around_of, plan_large, plan_small
+from e2e_ml.desktop.panels.lineage.sheet import Sheet, Standing
+from e2e_ml.desktop.panels.lineage.ways import Ways, between
+from e2e_ml.lineage.graph import Edge, Evidence
+from e2e_ml.refs import Ref
 
 ORIGIN = "lineage"
-_DETAIL = Detail()
-_SMALL = Detail(fan=4, runs=False)
-# Lines up and down, and the widest box in px, from much to little: the first whose drawing can be read is shown.
-_STEPS = ((9, 9), (3, 3), (2, 3), (1, 3), (2, 2), (1, 2), (1, 1))
-_WIDTHS = (112.0, 92.0, 84.0)
-# A large drawing shows all; what gives way is the air. Lines up and down, widest box, gaps across and down, in px.
-_LARGE = ((9, 9, 192.0, 44.0, 20.0), (9, 9, 168.0, 24.0, 16.0), (9, 9, 136.0, 16.0, 14.0))
-_LARGE_LEAST = 0.62  # below, a large drawing is not fitted: it begins at the focus and is dragged
-_READABLE = 0.84  # a small drawing is not shown smaller than this
-_ZOOM = (0.25, 2.5)
-_EDGE = 4  # px around a small drawing
+AT_ONCE = 90  # boxes that are laid out on the spot; more are laid out behind the window
 _LEAST, _MOST = 72, 232  # px, the height of a small drawing
+_LARGE_LEAST = 0.62  # below, a large drawing is not fitted by itself: it begins at the focus and is dragged
+_ZOOM = (0.08, 2.5)
+_MARGIN = 40  # px around a large drawing
+_HOVER = 140  # ms that the mouse rests on a box before its ways are lit
+# What the keys of the drawing do, from the one list of actions.
+_VERBS = {QKeySequence(action.shortcut).toString(): action.args[0] for action in ACTIONS if action.where == "drawing"}
+_SAME = {Qt.Key.Key_Enter: "choose", Qt.Key.Key_Space: "choose", Qt.Key.Key_Equal: "larger", Qt.Key.Key_0: "fit"}
 
 
 class LineageView(QGraphicsView):
+    chosen_changed = Signal()  # another box or line is chosen, or none
+    drawn = Signal()  # there is another drawing
+    asked_changed = Signal()
+
     def __init__(
         self,
         lifecycle: Lifecycle,
@@ -56,61 +67,136 @@ class LineageView(QGraphicsView):
         *,
         large: bool = False,
         clock: words.Clock = words.utc_now,
+        operations: Operations | None = None,
     ) -> None:
         super().__init__(parent)
         self.setObjectName("lineageLarge" if large else "lineage")
         self._lifecycle, self._focus, self._appearance, self._clock = lifecycle, focus, appearance, clock
-        self._large = large
-        self._shown: Neighbourhood = Neighbourhood((), (), 0)
-        self._opened: list[Fan] = []  # a fan as often as it was opened
-        self._nodes: dict[Key, NodeItem] = {}
-        self._anchor: Ref | None = None  # what the drawing is about
+        self._large, self._operations = large, operations
+        self._asked = Asked()
+        self._plan: Plan = EMPTY
+        self._look = Look(appearance.theme, self.font())
+        self._laying: Operation[Plan] | None = None
         self._at: Key | None = None  # under the keyboard
+        self._chosen: Key | None = None
+        self._chosen_line: int | None = None
+        self._hover: Key | None = None
+        self._lit_hover: Key | None = None
+        self._hover_line: int | None = None
+        self._found: list[Key] | None = None
         self._pressed_at: QPoint | None = None
         self._stale = False
         self._fits = True  # until the person zooms
+        self.is_confirmed: Callable[[Edge], bool] = lambda edge: False
+        self._sheet = Sheet(self._look)
         self._scene = QGraphicsScene(self)
+        self._scene.setItemIndexMethod(QGraphicsScene.ItemIndexMethod.NoIndex)
+        self._scene.addItem(self._sheet)
         self.setScene(self._scene)
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setRenderHint(QPainter.RenderHint.Antialiasing)
         self.setDragMode(QGraphicsView.DragMode.ScrollHandDrag)
+        self.setMouseTracking(True)
+        self.viewport().setMouseTracking(True)
         self.viewport().setCursor(Qt.CursorShape.ArrowCursor)
         self.setTransformationAnchor(QGraphicsView.ViewportAnchor.AnchorUnderMouse)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        if not large:
+        self.minimap: Minimap | None = Minimap(self) if large else None
+        self._wants_map = True
+        if self.minimap is not None:
+            self.minimap.moved.connect(self.centerOn)
+            self.horizontalScrollBar().valueChanged.connect(self._show_sight)
+            self.verticalScrollBar().valueChanged.connect(self._show_sight)
+        else:
             self.setFixedHeight(_LEAST)
         self._later = QTimer(self)
         self._later.setSingleShot(True)
         self._later.timeout.connect(self._refresh_if_seen)
+        self._rests = QTimer(self)
+        self._rests.setSingleShot(True)
+        self._rests.setInterval(_HOVER)
+        self._rests.timeout.connect(self._rest)
         lifecycle.changed.connect(self._later.start)
         appearance.changed.connect(self._later.start)
         focus.changed.connect(self._turn)
         self.refresh()
 
-    # What a test, or the window, may ask.
+    # --- what a test, or the page, may ask ---
 
     @property
     def shown(self) -> Neighbourhood:
-        return self._shown
+        return self._plan.shown
 
-    def node(self, key: Key) -> NodeItem:
-        """The box of `key`. Raises KeyError where it is not drawn."""
-        return self._nodes[key]
+    @property
+    def plan(self) -> Plan:
+        return self._plan
+
+    @property
+    def sheet(self) -> Sheet:
+        return self._sheet
+
+    @property
+    def asked(self) -> Asked:
+        return self._asked
+
+    @property
+    def is_laying_out(self) -> bool:
+        return self._laying is not None
+
+    @property
+    def chosen(self) -> Key | None:
+        return self._chosen
+
+    @property
+    def chosen_tie(self) -> Tie | None:
+        return self._sheet.line(self._chosen_line).tie if self._chosen_line is not None else None
+
+    @property
+    def at(self) -> Key | None:
+        """What the keyboard stands on."""
+        return self._at
+
+    def face(self, key: Key) -> Face:
+        """What the box of `key` says. Raises KeyError where it is not drawn."""
+        return self._plan.faces[key]
 
     def centre_of(self, key: Key) -> QPoint:
         """Where the box of `key` stands in the viewport, in pixels."""
-        place = self._nodes[key].place
-        return self.mapFromScene(QPointF(place.x + place.width / 2, place.middle))
+        return self.mapFromScene(self._sheet.rect_of(key).center())
 
-    # Drawing.
+    def ways(self) -> Ways:
+        """The ways between the focus and what is chosen."""
+        if self._chosen is None or self._plan.focus is None:
+            return Ways()
+        return between(self._ties(), self._plan.focus, self._chosen)
+
+    # --- drawing ---
 
     def _turn(self, _ref: Ref, _origin: str) -> None:
-        self._opened.clear()
+        self._asked = self._asked.about_another()
         self._fits = True
-        self._at = None
+        self._at = self._chosen = self._chosen_line = None
         self._refresh_if_seen()
+
+    def ask(self, asked: Asked, *, keep: Key | None = None) -> None:
+        """Draw what a person asks for; `keep` stays where it is on the screen."""
+        if asked == self._asked:
+            return
+        self._asked = asked
+        before = self.centre_of(keep) if keep is not None and keep in self._plan.faces else None
+        if before is not None:
+            self._fits = False
+        self.asked_changed.emit()
+        self.refresh(lambda: self._hold(keep, before))
+
+    def _hold(self, key: Key | None, before: QPoint | None) -> None:
+        if key is None or before is None or key not in self._plan.faces:
+            return
+        off = self.centre_of(key) - before
+        self.horizontalScrollBar().setValue(self.horizontalScrollBar().value() + off.x())
+        self.verticalScrollBar().setValue(self.verticalScrollBar().value() + off.y())
 
     def _refresh_if_seen(self) -> None:
         """A drawing behind another page costs nothing: it is made when it is shown."""
@@ -124,100 +210,324 @@ class LineageView(QGraphicsView):
         if self._stale:
             self.refresh()
 
-    def refresh(self) -> None:
-        """Draw the focus's neighbourhood again, from the graph as it is now."""
+    def refresh(self, then: Callable[[], object] | None = None) -> None:
+        """Draw the focus's neighbourhood again, from the graph as it is now. A large one is laid out behind the window;
+        `then` is called once it is there."""
         self._later.stop()
         self._stale = False
-        self._scene.clear()
-        self._nodes.clear()
-        focus = anchor(self._lifecycle.graph, self._focus.current)
-        self._anchor = focus
+        if self._laying is not None:
+            self._laying.cancel()
+            self._laying = None
+        if self._look.theme is not self._appearance.theme or self._look.base != self.font():
+            self._look = Look(self._appearance.theme, self.font())
+        graph, now, asked = self._lifecycle.graph, self._clock(), self._asked
+        current = self._focus.current
+        focus = anchor(graph, current)
         if focus is None:
-            self._shown = Neighbourhood((), (), 0)
+            self._put_up(EMPTY, then)
             return
-        self._shown, drawing, faces = self._choose(focus)
-        theme = self._appearance.theme
-        lit = {focus}
-        for route in drawing.routes:
-            tie = next(t for t in self._shown.ties if (t.upstream, t.downstream) == (route.start, route.end))
-            near = tie.upstream in lit or tie.downstream in lit
-            self._scene.addItem(TieItem(tie, route.points, route.turned, near, theme))
-        for key, place in drawing.places.items():
-            item = NodeItem(faces[key], place, theme, self.font())
-            item.under_keys = key == self._at and self.hasFocus()
-            self._nodes[key] = item
-            self._scene.addItem(item)
-        self._scene.setSceneRect(QRectF(0, 0, drawing.width, drawing.height).adjusted(-_EDGE, -_EDGE, _EDGE, _EDGE))
-        names = ", ".join(label(self._lifecycle.graph, key) for key in self._shown.keys)
-        self.setAccessibleName(f"Lineage of {focus.name}: {names}")
+        around = around_of(graph, focus, asked, large=self._large)
+        room = self._room()
         if not self._large:
-            scale = min(1.0, self._room() / max(self._scene.sceneRect().width(), 1))
-            wanted = round(self._scene.sceneRect().height() * scale) + 2
-            self.setFixedHeight(min(max(wanted, _LEAST), _MOST))
+            self._put_up(plan_small(graph, around, self._look, now, room), then)
+            return
+        if self._operations is None or len(around.keys) <= AT_ONCE:
+            self._put_up(plan_large(graph, around, self._look, now, asked, current, room), then)
+            return
+        look = self._look.again()
+        laying = self._operations.run(
+            "Drawing the lineage", lambda: plan_large(graph, around, look, now, asked, current, room)
+        )
+        self._laying = laying.success(lambda plan: self._put_up(plan, then))
+        self._laying.start()
+
+    def _put_up(self, plan: Plan, then: Callable[[], object] | None) -> None:
+        self._laying = None
+        self._plan = plan
+        self._sheet.show_plan(plan, self._look)
+        for name in ("_at", "_chosen", "_hover", "_lit_hover"):
+            if getattr(self, name) not in plan.faces:
+                setattr(self, name, None)
+        self._chosen_line = self._hover_line = None
+        self._found = None
+        self._can_close = self._closable()
+        self._stand()
+        margin = _MARGIN if self._large else EDGE
+        drawing = plan.drawing
+        whole = QRectF(0, 0, drawing.width, drawing.height).adjusted(-margin, -margin, margin, margin)
+        self._scene.setSceneRect(whole)
+        self._name(plan)
+        if not self._large:
+            scale = min(1.0, self._room() / max(whole.width(), 1))
+            self.setFixedHeight(min(max(round(whole.height() * scale) + 2, _LEAST), _MOST))
+        if self.minimap is not None:
+            self.minimap.show_plan(plan, self._look)
         if self._fits:
-            self.fit()
+            self._fit_itself()
+        if then is not None:
+            then()
+        self._show_sight()
+        self.viewport().update()
+        self.drawn.emit()
+        self.chosen_changed.emit()
+
+    def _name(self, plan: Plan) -> None:
+        if plan.focus is None:
+            self.setAccessibleName("Lineage: nothing is in focus")
+            return
+        names = ", ".join(face.label for face in list(plan.faces.values())[:60])
+        more = f", and {len(plan.faces) - 60} more" if len(plan.faces) > 60 else ""
+        self.setAccessibleName(f"Lineage of {plan.focus.name}: {names}{more}")
 
     def _room(self) -> float:
         return max(float(self.viewport().width()), 120.0)
 
-    def _choose(self, focus: Ref) -> tuple[Neighbourhood, Drawing[Key], dict[Key, Face]]:
-        """The most that can be read at the width there is; the least of the small details where nothing can."""
-        graph = self._lifecycle.graph
-        detail = _DETAIL if self._large else _SMALL
-        around = surroundings(graph, focus, fan=detail.fan, runs=detail.runs, opened=self._opened)
-        rooms = _LARGE if self._large else [(up, down, most, 18.0, 8.0) for up, down in _STEPS for most in _WIDTHS]
-        readable = 1.0 if self._large else _READABLE
-        for up, down, most, *gaps in rooms:
-            shown = around.within(up, down)
-            faces = {key: self._face(key, key == focus) for key in shown.keys}
-            boxes = [Box(key, *box_size(face, self.font(), most + 32 * face.focus)) for key, face in faces.items()]
-            ends = [(tie.upstream, tie.downstream) for tie in shown.ties]
-            drawing = arrange(boxes, ends, gap_x=gaps[0], gap_y=gaps[1])
-            if (drawing.width + 2 * _EDGE) * readable <= self._room():
-                break
-        return shown, drawing, faces  # pyright: ignore[reportPossiblyUnboundVariable]
+    def _ties(self) -> list[Tie]:
+        return [line.tie for line in self._plan.lines]
 
-    def _face(self, key: Key, is_focus: bool) -> Face:
-        graph, now = self._lifecycle.graph, self._clock()
-        text = caption(graph, key) if self._large else ""
+    def _closable(self) -> dict[Side, bool]:
+        """The sides where what is drawn can be put away: those away from the focus, and those that were expanded."""
+        around, focus = self._plan.around, self._plan.focus
+        if around is None or not self._large:
+            return {}
+        found: dict[Side, bool] = {}
+        for tie in self._plan.shown.ties:
+            for ref, down in ((tie.upstream, True), (tie.downstream, False)):
+                if isinstance(ref, Ref):
+                    fan, side = around.fans.get(ref), Side(ref, down)
+                    found[side] = ref == focus or side in self._asked.expanded or (
+                        fan is not None and fan.downstream is down
+                    )  # fmt: skip
+        return found
+
+    def stand(self) -> None:
+        """Show again how things stand out, e.g. once something was said of a link."""
+        self._stand()
+
+    def _stand(self) -> None:
+        focus = self._plan.focus
+        lit: frozenset[Key] | None = None
+        lines: frozenset[tuple[Key, Key]] = frozenset()
+        aim = self._lit_hover or self._chosen
+        if self._large and aim is not None and focus is not None and aim != focus:
+            ways = between(self._ties(), focus, aim)
+            lit, lines = ways.keys | {aim, focus}, ways.ties
+        elif self._large and self._chosen_line is not None:
+            tie = self._sheet.line(self._chosen_line).tie
+            lit, lines = frozenset((tie.upstream, tie.downstream)), frozenset(((tie.upstream, tie.downstream),))
+        told = {e for line in self._plan.lines for e in line.tie.edges if e.evidence is Evidence.DECLARED}
+        self._sheet.stand(
+            Standing(
+                hover=self._hover,
+                keys=self._at if self.hasFocus() or self._large else None,
+                chosen=self._chosen,
+                hover_line=self._hover_line,
+                chosen_line=self._chosen_line,
+                lit=lit,
+                lit_lines=lines,
+                found=frozenset(self._found) if self._found is not None else None,
+                near=focus,
+                can_close=self._can_close,
+                confirmed=frozenset(e for e in told if self.is_confirmed(e)),
+            )
+        )
+
+    # --- what a person does: every verb stands in the list of actions ---
+
+    def do(self, verb: str) -> bool:
+        """Do what a key or a menu says; whether this drawing knows the verb."""
+        acts: dict[str, Callable[[], object]] = {
+            "left": lambda: self._step(-1, 0),
+            "right": lambda: self._step(1, 0),
+            "up": lambda: self._step(0, -1),
+            "down": lambda: self._step(0, 1),
+            "choose": lambda: self.look_at(self._at or self._chosen),
+            "expand": lambda: self.expand(self._at or self._chosen),
+            "collapse": lambda: self.collapse(self._at or self._chosen),
+            "larger": lambda: self.zoom(1.2),
+            "smaller": lambda: self.zoom(1 / 1.2),
+            "fit": self.fit,
+            "home": self.go_home,
+            "doubt": self.next_doubt,
+            "columns": lambda: self.ask(self._asked.toggle_columns(), keep=self._plan.focus),
+            "map": self.toggle_map,
+        }
+        if verb not in acts:
+            return False
+        acts[verb]()
+        return True
+
+    def look_at(self, key: Key | None) -> None:
+        """Look at what a box stands for; a fold opens."""
         if isinstance(key, Fold):
-            names = "\n".join(words.elide_middle(ref.name, 60) for ref in key.refs[:20])
-            more = f"\nand {len(key.refs) - 20} more" if len(key.refs) > 20 else ""
-            wanted = f"{OPENED} more" if len(key.refs) > OPENED else "them"
-            tip = f"{words.count(len(key.refs), key.kind.value)}:\n{names}{more}\nClick to show {wanted}."
-            return Face(key, label(graph, key), text, None, False, False, False, tip)
-        node = graph.get(key) or Node(key)
-        sign = None if key.kind is Kind.FEATURE else signs.of(graph, key, now)
-        named = tree.aliases(node) if key.kind is Kind.MODEL_VERSION else ()
-        tip = [f"{key.kind.value} {node.title}" if key.kind is not Kind.MODEL_VERSION else f"{key.keys[0]} v{key.name}"]
-        tip += [caption(graph, key)] if key.kind in (Kind.RUN, Kind.MODEL_VERSION) else []
-        tip += [f"aliases: {', '.join(named)}"] if named else []
-        tip += [t for t in (sign.word, sign.tip) if t] if sign else []
-        gone = node.gone_since is not None
-        return Face(key, label(graph, key), text, sign, CHAMPION in named, is_focus, gone, "\n".join(tip))
+            self.ask(self._asked.open(key.fan), keep=self._plan.focus if self._large else None)
+        elif key is not None:
+            self._focus.set(key, ORIGIN)
 
-    # Zoom and pan.
+    def expand(self, key: Key | None) -> None:
+        """Show what lies beyond a thing and is not drawn; on the side away from the focus where it has none."""
+        if isinstance(key, Fold):
+            self.look_at(key)
+            return
+        around = self._plan.around
+        if key is None or around is None:
+            return
+        sides = [Side(key, down) for down in (False, True) if around.more.get(Side(key, down))]
+        if not sides:  # what stands beside the story: an ancestor's other children
+            fan = around.fans.get(key)
+            sides = [Side(key, not fan.downstream)] if fan is not None else []
+        asked = self._asked
+        for side in sides:
+            asked = asked.expand(side)
+        self.ask(asked, keep=key)
+
+    def collapse(self, key: Key | None) -> None:
+        """Put away what lies beyond a thing; where there is nothing, the rest of its own fan."""
+        around = self._plan.around
+        if around is None or not isinstance(key, Ref):
+            return
+        sides = [side for side in (Side(key, False), Side(key, True)) if self._can_close.get(side)]
+        asked = self._asked
+        for side in sides:
+            asked = asked.close(side)
+        if not sides and (fan := around.fans.get(key)) is not None:
+            asked = asked.fold(fan)
+        self.ask(asked, keep=key)
+
+    def toggle(self, side: Side) -> None:
+        """A knob was pressed."""
+        around = self._plan.around
+        if around is not None and around.more.get(side):
+            self.ask(self._asked.expand(side), keep=side.ref)
+        else:
+            self.ask(self._asked.close(side), keep=side.ref)
+
+    def select(self, key: Key | None) -> None:
+        """Choose a box: its ways to the focus are lit."""
+        self._chosen, self._chosen_line = key, None
+        self._tell_chosen()
+
+    def select_line(self, number: int | None) -> None:
+        self._chosen, self._chosen_line = None, number
+        self._tell_chosen()
+
+    def _tell_chosen(self) -> None:
+        self._lit_hover = None
+        self._stand()
+        self.setAccessibleDescription(self._spoken())
+        QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.DescriptionChanged))
+        self.chosen_changed.emit()
+
+    def _spoken(self) -> str:
+        if (tie := self.chosen_tie) is not None:
+            return tie.reason or f"{self.face(tie.upstream).label} to {self.face(tie.downstream).label}"
+        if self._chosen is None:
+            return ""
+        face = self.face(self._chosen)
+        return ". ".join([face.spoken, *self.ways().sentences(lambda key: self.face(key).label)])
+
+    def next_doubt(self) -> None:
+        """Choose the next link that was inferred."""
+        doubts = [n for n, line in enumerate(self._plan.lines) if line.tie.evidence is Evidence.INFERRED]
+        if not doubts:
+            return
+        here = -1 if self._chosen_line is None else self._chosen_line
+        self.select_line(next((n for n in doubts if n > here), doubts[0]))
+        at = self._sheet.middle_of(self._chosen_line or 0)
+        self.ensureVisible(QRectF(at.x() - 60, at.y() - 60, 120, 120))
+
+    def look_for(self, text: str) -> list[Key]:
+        """Dim all but the boxes that say `text`; those found, from left to right. Nothing is looked for in ""."""
+        wanted = text.lower().split()
+        if not wanted:
+            self._found = None
+            self._stand()
+            return []
+        places = self._plan.drawing.places
+        found = [key for key, face in self._plan.faces.items() if all(w in _searched(key, face) for w in wanted)]
+        self._found = sorted(found, key=lambda key: (places[key].layer, places[key].y))
+        self._stand()
+        return self._found
+
+    def show_key(self, key: Key) -> None:
+        """Stand on a box, and bring it into sight."""
+        self._at = key
+        if self._large:
+            self.select(key)
+        self._stand()
+        self.ensureVisible(self._sheet.rect_of(key), 32, 32)
+
+    def _step(self, across: int, along: int) -> None:
+        """Left and right walk along the lines, up and down within a layer."""
+        places = self._plan.drawing.places
+        here = self._at if self._at is not None else self._chosen or self._plan.focus
+        if here not in places:
+            here = next(iter(places), None)
+        if here is None:
+            return
+        place = places[here]
+        if along:
+            there = [k for k, p in places.items() if p.layer == place.layer and along * (p.y - place.y) > 0]
+        elif across < 0:
+            there = [t.upstream for t in self._ties() if t.downstream == here]
+        else:
+            there = [t.downstream for t in self._ties() if t.upstream == here]
+        if there:
+            here = min(there, key=lambda k: abs(places[k].middle - place.middle))
+        self.show_key(here)
+
+    def go_home(self) -> None:
+        """Back to the focus."""
+        if (focus := self._plan.focus) is not None:
+            self.show_key(focus)
+            self.centerOn(self._sheet.rect_of(focus).center())
+
+    def toggle_map(self) -> None:
+        self._wants_map = not self._wants_map
+        self._show_sight()
+
+    # --- zoom and pan ---
+
+    def _fit_itself(self) -> None:
+        """As much as can be read: the whole drawing where that can, else it starts at the focus."""
+        self._scale_to_fit(_LARGE_LEAST if self._large else READABLE * 0.9)
 
     def fit(self) -> None:
-        """The whole drawing, never larger than life; where that could not be read, it starts at the focus."""
+        """The whole drawing, never larger than life."""
+        self._scale_to_fit(_ZOOM[0] if self._large else READABLE * 0.9)
+
+    def _scale_to_fit(self, least: float) -> None:
         self._fits = True
         rect = self._scene.sceneRect()
         across, down = self.viewport().width() / max(rect.width(), 1), self.viewport().height() / max(rect.height(), 1)
-        scale = min(1.0, across, down)
-        scale = max(scale, _LARGE_LEAST if self._large else _READABLE * 0.9)
+        scale = max(min(1.0, across, down), least)
         self.resetTransform()
         self.scale(scale, scale)
-        focus = self._nodes.get(self._anchor) if self._anchor else None
-        if scale > min(across, down) and focus is not None:
-            self.centerOn(focus)
+        focus = self._plan.focus
+        if scale > min(across, down) and focus is not None and focus in self._plan.faces:
+            self.centerOn(self._sheet.rect_of(focus).center())
         else:
             self.centerOn(rect.center())
+        self._show_sight()
 
     def zoom(self, factor: float) -> None:
         self._fits = False
         scale = self.transform().m11()
         wanted = min(max(scale * factor, _ZOOM[0]), _ZOOM[1])
         self.scale(wanted / scale, wanted / scale)
+        self._show_sight()
+
+    def _show_sight(self) -> None:
+        if self.minimap is None:
+            return
+        seen = self.mapToScene(self.viewport().rect()).boundingRect()
+        drawing = self._plan.drawing
+        whole = seen.contains(QRectF(0, 0, drawing.width, drawing.height))
+        self.minimap.setVisible(self._wants_map and not whole and bool(drawing.places))
+        if self.minimap.isVisible():
+            corner = QPoint(self.width() - self.minimap.width() - 12, self.height() - self.minimap.height() - 12)
+            self.minimap.move(corner)
+            self.minimap.show_sight(seen)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         # In the inspector the plain wheel scrolls the panel; with Ctrl it zooms, as in any page.
@@ -232,18 +542,10 @@ class LineageView(QGraphicsView):
         if event.oldSize().width() != event.size().width():
             self._later.start()
         elif self._fits:
-            self.fit()
+            self._fit_itself()
+        self._show_sight()
 
-    # Choosing.
-
-    def choose(self, key: Key) -> None:
-        """Look at what a box stands for; a fold opens."""
-        if isinstance(key, Fold):
-            self._opened.append(key.fan)
-            self._fits = True
-            self.refresh()
-            return
-        self._focus.set(key, ORIGIN)
+    # --- mouse and keyboard ---
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self._pressed_at = event.position().toPoint()
@@ -251,57 +553,114 @@ class LineageView(QGraphicsView):
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         super().mouseReleaseEvent(event)
-        self.viewport().setCursor(Qt.CursorShape.ArrowCursor)
+        self._show_cursor(event.position().toPoint())
         at, pressed = event.position().toPoint(), self._pressed_at
         self._pressed_at = None
         if pressed is None or (at - pressed).manhattanLength() > 4:  # it was a drag
             return
-        item = self.itemAt(at)
-        if isinstance(item, NodeItem) and event.button() == Qt.MouseButton.LeftButton:
-            self.choose(item.face.key)
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._click(self.mapToScene(at))
+
+    def _click(self, at: QPointF) -> None:
+        if (side := self._sheet.knob_at(at)) is not None and self._large:
+            self.toggle(side)
+            return
+        key = self._sheet.box_at(at)
+        if key is not None:
+            if isinstance(key, Fold) or not self._large:
+                self.look_at(key)
+            else:
+                self._at = key
+                self.select(key)
+        elif self._large:
+            self._at = None
+            self.select_line(self._sheet.line_at(at))
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        if self.itemAt(event.position().toPoint()) is None:
+        at = self.mapToScene(event.position().toPoint())
+        if self._large and (row := self._sheet.row_at(at)) is not None:
+            self._focus.set(row, ORIGIN)
+            return
+        key = self._sheet.box_at(at)
+        if isinstance(key, Ref) and self._large and self._sheet.knob_at(at) is None:
+            self.look_at(key)
+        elif key is None and self._sheet.line_at(at) is None:
             self.fit()
-        else:
-            super().mouseDoubleClickEvent(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        super().mouseMoveEvent(event)
+        if event.buttons():
+            return
+        at = self.mapToScene(event.position().toPoint())
+        key = self._sheet.box_at(at)
+        line = self._sheet.line_at(at) if key is None else None
+        self._show_cursor(event.position().toPoint())
+        if (key, line) != (self._hover, self._hover_line):
+            self._hover, self._hover_line = key, line
+            if self._large:
+                self._rests.start()
+            self._stand()
+
+    def _show_cursor(self, at: QPoint) -> None:
+        point = self.mapToScene(at)
+        hit = self._sheet.box_at(point) is not None or self._sheet.knob_at(point) is not None
+        hit = hit or (self._large and self._sheet.line_at(point) is not None)
+        self.viewport().setCursor(Qt.CursorShape.PointingHandCursor if hit else Qt.CursorShape.ArrowCursor)
+
+    def _rest(self) -> None:
+        """The mouse rests on a box: its ways are lit; beside everything, those of what is chosen are."""
+        self._lit_hover = self._hover if isinstance(self._hover, Ref | Fold) else None
+        self._stand()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        self._rests.stop()
+        self._hover = self._hover_line = self._lit_hover = None
+        self._stand()
+
+    def viewportEvent(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
+            QToolTip.showText(event.globalPos(), self.tip_at(event.pos()), self.viewport())
+            return True
+        return super().viewportEvent(event)
+
+    def tip_at(self, at: QPoint) -> str:
+        """What is said of what lies under a point of the viewport."""
+        point = self.mapToScene(at)
+        if (side := self._sheet.knob_at(point)) is not None:
+            more = self._plan.around.more.get(side, 0) if self._plan.around else 0
+            where = "downstream" if side.downstream else "upstream"
+            return f"Show {words.count(more, 'more thing')} {where} (E)" if more else f"Put away what is {where} (C)"
+        if (key := self._sheet.box_at(point)) is not None:
+            return self.face(key).tip
+        number = self._sheet.line_at(point)
+        return "" if number is None else line_tip(self._sheet.line(number).tie, self._sheet.line(number).route.turned)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        super().focusInEvent(event)
+        if self._at is None and event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason):
+            self._at = self._plan.focus
+        self._stand()
+
+    def focusOutEvent(self, event: QFocusEvent) -> None:
+        super().focusOutEvent(event)
+        self._stand()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        match event.key():
-            case Qt.Key.Key_Left | Qt.Key.Key_Right | Qt.Key.Key_Up | Qt.Key.Key_Down:
-                self._step(Qt.Key(event.key()))
-            case Qt.Key.Key_Return | Qt.Key.Key_Enter | Qt.Key.Key_Space if self._at is not None:
-                self.choose(self._at)
-            case Qt.Key.Key_Plus | Qt.Key.Key_Equal:
-                self.zoom(1.2)
-            case Qt.Key.Key_Minus:
-                self.zoom(1 / 1.2)
-            case Qt.Key.Key_0 | Qt.Key.Key_F:
-                self.fit()
-            case _:
-                super().keyPressEvent(event)
+        key = Qt.Key(event.key())
+        verb = _VERBS.get(QKeySequence(event.key()).toString()) or _SAME.get(key)
+        if event.modifiers() & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier):
+            verb = None
+        if verb is None or not self.do(verb):
+            super().keyPressEvent(event)
 
-    def _step(self, key: Qt.Key) -> None:
-        """Left and right walk along the lines, up and down within a layer."""
-        if not self._nodes:
-            return
-        here = self._at if self._at in self._nodes else self._anchor
-        if here not in self._nodes:
-            here = next(iter(self._nodes))
-        place = self._nodes[here].place
-        if key in (Qt.Key.Key_Up, Qt.Key.Key_Down):
-            sign = 1 if key == Qt.Key.Key_Down else -1
-            there = [
-                k for k, n in self._nodes.items() if n.place.layer == place.layer and sign * (n.place.y - place.y) > 0
-            ]
-        elif key == Qt.Key.Key_Left:
-            there = [t.upstream for t in self._shown.ties if t.downstream == here]
-        else:
-            there = [t.downstream for t in self._shown.ties if t.upstream == here]
-        if there:
-            here = min(there, key=lambda k: abs(self._nodes[k].place.middle - place.middle))
-        self._at = here
-        for other, item in self._nodes.items():
-            item.under_keys = other == here
-            item.update()
-        self.ensureVisible(self._nodes[here], 8, 8)
+
+def line_tip(tie: Tie, turned: bool) -> str:
+    told = tie.reason or "What is folded, or left out, ties them."
+    return told + ("\nIt closes a cycle." if turned else "")
+
+
+def _searched(key: Key, face: Face) -> str:
+    names = [ref.name for ref in key.refs] if isinstance(key, Fold) else [key.name, *key.keys]
+    rows = [row.name for row in face.rows]
+    return " ".join([face.label, face.caption, key.kind.value, *names, *rows]).lower()
