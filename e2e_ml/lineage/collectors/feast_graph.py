@@ -58,6 +58,7 @@ class _Builder:
         self._views = [view for view in views if self._wanted(view.project)]
         self._on_demands = [each for each in registry.on_demand if self._wanted(each.spec.project)]
         self._entities = {(e.spec.project, e.spec.name): e for e in registry.entities if self._wanted(e.spec.project)}
+        self._key_types = {(view.project, c.name): _dtype(c) for view in reversed(self._views) for c in view.columns}
         self._features: dict[tuple[str, str], list[str]] = {}  # (project, view) -> its features
         for view in self._views:
             self._features[view.project, view.name] = [f.name for f in view.features]
@@ -96,13 +97,7 @@ class _Builder:
 
     def _entity(self, project: str, entity: Entity) -> Record:
         spec = entity.spec
-        columns = (
-            column
-            for view in self._views
-            if view.project == project and spec.name in view.entities
-            for column in view.columns
-        )
-        dtype = VALUE_TYPES.get(spec.value_type) or next((_dtype(c) for c in columns if c.name == spec.join_key), None)
+        dtype = VALUE_TYPES.get(spec.value_type) or self._key_types.get((project, spec.join_key))
         facts = {
             **_about(spec.description, spec.owner, spec.tags),
             "dtype": dtype,

@@ -17,7 +17,8 @@ from e2e_ml.lineage.collectors.feast import COMPLETE, feast_collector
 from e2e_ml.lineage.collectors.feast_graph import registry_records
 from e2e_ml.lineage.collectors.feast_registry import read_registry
 from e2e_ml.lineage.collectors.feast_wire import WireError, parts
-from e2e_ml.lineage.graph import Evidence, Relation
+from e2e_ml.lineage.graph import Evidence, Graph, Node, Relation
+from e2e_ml.lineage.index import Index
 from e2e_ml.refs import FEAST, Kind, Ref
 from e2e_ml.workspace import Feast
 
@@ -193,6 +194,53 @@ def test_one_project_of_several_can_be_asked_for() -> None:
     records = registry_records(read_registry(WHOLE), FOLDER, "trips")
     assert {record.node.ref.instance for record in records} == {"trips"}
     assert len(records) == sum(ref.instance == "trips" for ref in FACTS)
+
+
+# --- what is linked to it --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("project", "tags", "upstream"),
+    [
+        (
+            "drivers",
+            {"feast.feature_service": "driver_activity_v1", "feast.feature_refs": "driver_hourly_stats:conv_rate"},
+            {refs.feature_service("drivers", "driver_activity_v1", FEAST)},
+        ),
+        (
+            "drivers",
+            {"feast.feature_refs": "driver_hourly_stats@v0:acc_rate,driver_hourly_stats_fresh:conv_rate"},
+            {
+                feature("driver_hourly_stats", "acc_rate", "drivers"),
+                feature("driver_hourly_stats_fresh", "conv_rate", "drivers"),
+            },
+        ),
+        (
+            "trips",
+            {"feast.feature_service": "trip", "feast.feature_refs": "from_weather:temp,to_weather:temp"},
+            {refs.feature_service("trips", "trip", FEAST)},
+        ),
+        ("trips", {"feast.feature_service": "driver_activity_v1"}, set()),  # of another project
+    ],
+)
+def test_a_run_of_feast_hangs_on_what_it_names(project: str, tags: dict[str, str], upstream: set[Ref]) -> None:
+    run = refs.run("local", "r")
+    graph = linked(Record(Node(run, {"tags": {"feast.project": project, **tags}})))
+    assert {edge.upstream for edge in graph.upstream(run)} == upstream
+
+
+def test_the_dag_that_a_tag_of_a_view_names_makes_the_view() -> None:
+    dag = refs.dag("local", "make_weather")
+    graph = linked(Record(Node(dag, {"schedule": "@hourly"})))
+    made = [(e.downstream, e.relation, e.evidence) for e in graph.downstream(dag)]
+    assert made == [(view("weather"), Relation.PRODUCES, Evidence.DECLARED)]
+
+
+def linked(*others: Record) -> Graph:
+    index = Index(None)
+    index.upsert("feast:local", Batch(tuple(RECORDS), complete=COMPLETE))
+    index.upsert("others", Batch(others))
+    return index.graph()
 
 
 # --- what is not whole -----------------------------------------------------------------------------------------------
