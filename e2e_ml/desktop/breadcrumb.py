@@ -1,11 +1,15 @@
-"""A `Ref` as the path of what contains it, each part clickable: `flights / hourly_weather / gusty`."""
+"""A `Ref` as the path of what contains it, each part clickable: `flights / hourly_weather / gusty`.
+
+A page that shows no single thing has its words there instead, and beside them what follows from that, in a `Remark`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QMouseEvent
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QSizePolicy, QWidget
 
 from e2e_ml.desktop.elided import ElidedLabel
@@ -29,6 +33,15 @@ def own_name(ref: Ref, known: str | None, *, whole: bool) -> str:
     return known or ref.name
 
 
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Quiet words beside a place: the longest of `phrases` that there is room for, all of it when one rests on it."""
+
+    phrases: tuple[str, ...]  # the longest first
+    whole: str
+    leads_back: bool = False  # whether a click on it does something
+
+
 class _Part(ElidedLabel):
     clicked = Signal()
 
@@ -37,8 +50,33 @@ class _Part(ElidedLabel):
             self.clicked.emit()
 
 
+class _RemarkLabel(_Part):
+    def __init__(self, remark: Remark, parent: QWidget) -> None:
+        super().__init__(remark.phrases[-1], parent)
+        self._remark = remark
+        self.setObjectName("crumb")
+        self.setAccessibleName(remark.whole)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        if remark.leads_back:
+            self.setCursor(Qt.CursorShape.PointingHandCursor)
+
+    def sizeHint(self) -> QSize:
+        width = max(self.fontMetrics().horizontalAdvance(phrase) for phrase in self._remark.phrases)
+        return QSize(width + 2, super().sizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        advance, phrases = self.fontMetrics().horizontalAdvance, self._remark.phrases
+        self.setText(next((phrase for phrase in phrases if advance(phrase) <= event.size().width()), phrases[-1]))
+
+    def setToolTip(self, _tip: str) -> None:
+        """An elided label tells of its own words alone; this tells all, elided or not."""
+        if self.toolTip() != self._remark.whole:
+            super().setToolTip(self._remark.whole)
+
+
 class Breadcrumb(QWidget):
     chosen = Signal(object)  # the Ref of the part that was clicked
+    led_back = Signal()  # the remark was clicked
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -48,12 +86,18 @@ class Breadcrumb(QWidget):
         self._row.setSpacing(4)
         self._ref: Ref | None = None
         self._shown: tuple[str, ...] = ()
+        self._remark: Remark | None = None
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
 
     @property
     def text(self) -> str:
         """What it shows, for tests and for those who read screens."""
         return " / ".join(self._shown)
+
+    @property
+    def remark(self) -> Remark | None:
+        """What it says besides; None for most places."""
+        return self._remark
 
     def show_ref(self, ref: Ref, name_of: Callable[[Ref], str | None] = lambda _: None, *, whole: bool = True) -> None:
         """Show where `ref` lies; `name_of` gives what people call each part, where that is not its id.
@@ -67,15 +111,15 @@ class Breadcrumb(QWidget):
         self._fill(list(zip(names, parts, strict=True)))
         self._ref = ref
 
-    def show_text(self, text: str) -> None:
+    def show_text(self, text: str, remark: Remark | None = None) -> None:
         self._ref = None
-        self._fill([(text, None)] if text else [])
+        self._fill([(text, None)] if text else [], remark)
 
-    def _fill(self, parts: list[tuple[str, Ref | None]]) -> None:
+    def _fill(self, parts: list[tuple[str, Ref | None]], remark: Remark | None = None) -> None:
         names = tuple(name for name, _ in parts)
-        if names == self._shown:
+        if (names, remark) == (self._shown, self._remark):
             return
-        self._shown = names
+        self._shown, self._remark = names, remark
         while (item := self._row.takeAt(0)) is not None:
             if (old := item.widget()) is not None:
                 old.hide()
@@ -92,7 +136,21 @@ class Breadcrumb(QWidget):
                 part.setCursor(Qt.CursorShape.PointingHandCursor)
                 part.clicked.connect(lambda ref=ref: self.chosen.emit(ref))
             self._row.addWidget(part)
-        self._row.addStretch(1)
+        if remark is None:
+            self._row.addStretch(1)
+        else:
+            self._remark_on(remark, after_a_name=bool(parts))
+
+    def _remark_on(self, remark: Remark, *, after_a_name: bool) -> None:
+        if after_a_name:
+            dot = QLabel("·", self)
+            dot.setObjectName("crumbSlash")
+            dot.setContentsMargins(0, 0, 2, 0)  # as much as a name has after it
+            self._row.addWidget(dot)
+        label = _RemarkLabel(remark, self)
+        if remark.leads_back:
+            label.clicked.connect(self.led_back)
+        self._row.addWidget(label, 1)
 
     def contextMenuEvent(self, event: QContextMenuEvent) -> None:
         if self._ref is None:

@@ -1,6 +1,7 @@
 """Focus and web views, both ways: the focus turns the views to its counterparts, a person's click in a page moves it.
 
-A view never answers its own click, a pinned view stays, and what our own navigation redirects to moves nothing.
+A view never answers its own click, a pinned view stays, and what our own navigation redirects to moves nothing. A page
+that shows no single thing moves nothing either: its view says so, and stays there until the focus moves.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from PySide6.QtCore import QObject, QTimer
 
+from e2e_ml import routes
+from e2e_ml.desktop.breadcrumb import Remark, own_name
 from e2e_ml.desktop.focus import Focus
 from e2e_ml.desktop.lifecycle import Lifecycle
 from e2e_ml.desktop.panels import signs, words
@@ -37,6 +40,7 @@ class Follow(QObject):
         self._counterparts, self._lookup = counterparts, lookup
         self._origin = ""
         self._pointed: dict[str, Ref] = {}  # where each view was last led
+        self._strayed: set[str] = set()  # views that the person led to a page that shows no single thing
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(PAUSE)
@@ -46,6 +50,7 @@ class Follow(QObject):
         for view in views:
             view.visited.connect(lambda ref, view=view: self._on_visit(view, ref))
             view.pinned.connect(lambda on, view=view: None if on else self._turn_one(view))
+            view.led_back.connect(lambda view=view: self._lead_back(view))
             view.chosen.connect(lambda ref, view=view: focus.set(ref, f"{view.service} place"))
             view.ref_elsewhere = self._shown_by_another
         self._on_news()
@@ -57,9 +62,18 @@ class Follow(QObject):
 
     def _on_focus(self, _ref: Ref, origin: str) -> None:
         self._origin = origin
+        self._strayed.clear()
+        for view in self._views:
+            view.remark(None)  # the focus has moved: what was said of it is over
         self._timer.start()
 
-    def _on_visit(self, view: WebView, ref: Ref) -> None:
+    def _on_visit(self, view: WebView, ref: Ref | None) -> None:
+        if ref is None:
+            self._strayed.add(view.service)
+            view.remark(self._stays(view))
+            return
+        self._strayed.discard(view.service)
+        view.remark(None)
         if ref == self._pointed.get(view.service):
             return  # a tab of the page that we led it to
         self._pointed[view.service] = ref
@@ -77,8 +91,32 @@ class Follow(QObject):
             return
         for view in self._views:
             target = self._target(view, current)
-            if target is not None and view.service not in self._pointed and view.service != self._origin:
+            led = view.service in self._pointed or view.service in self._strayed or view.service == self._origin
+            if target is not None and not led:
                 self._lead(view, target)
+
+    def _stays(self, view: WebView) -> Remark:
+        """What to say of a page that moves nothing."""
+        current = self._focus.current
+        if current is None:
+            return Remark(("shows no single thing",), "This page shows no single thing of the lifecycle.")
+        name = own_name(current, self._name(current), whole=False)
+        way_back = self._target(view, current)
+        leads_back = way_back is not None and routes.path(way_back, view.lookup) is not None
+        sentence = (
+            f"This page shows no single thing of the lifecycle: the focus stays on {name}, "
+            "and the other views stay where they are."
+        )
+        return Remark(
+            (
+                f"shows no single thing; the focus stays on {name}",
+                f"no single thing; focus stays on {name}",
+                f"focus stays on {name}",
+                "focus stays",
+            ),
+            f"{sentence} Click to show {name} here again." if leads_back else sentence,
+            leads_back,
+        )
 
     def _name(self, ref: Ref) -> str | None:
         """What people call it, where the graph knows more than its id."""
@@ -97,6 +135,14 @@ class Follow(QObject):
             if view.service != self._origin:
                 self._turn_one(view)
 
+    def _lead_back(self, view: WebView) -> None:
+        """The person asks for it, so a view that is held still is led as well."""
+        current = self._focus.current
+        target = self._target(view, current) if current is not None else None
+        if target is not None:
+            self._strayed.discard(view.service)
+            self._show(view, target)
+
     def _turn_one(self, view: WebView) -> None:
         current = self._focus.current
         target = self._target(view, current) if current is not None else None
@@ -109,7 +155,10 @@ class Follow(QObject):
         return self._counterparts(self._lifecycle.graph, ref).get(view.service)
 
     def _lead(self, view: WebView, target: Ref) -> None:
-        if view.is_pinned:
-            return
-        self._pointed[view.service] = target
+        if not view.is_pinned:
+            self._show(view, target)
+
+    def _show(self, view: WebView, target: Ref) -> None:
+        # A part without a page of its own is shown by another's, and a tab of that page is no way to another thing.
+        self._pointed[view.service] = routes.shown(target, view.lookup) or target
         view.show_ref(target)

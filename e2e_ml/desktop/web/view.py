@@ -18,6 +18,7 @@ from PySide6.QtWidgets import QStackedLayout, QVBoxLayout, QWidget
 
 from e2e_ml import routes
 from e2e_ml.desktop.appearance import Appearance
+from e2e_ml.desktop.breadcrumb import Remark
 from e2e_ml.desktop.operations import Operations
 from e2e_ml.desktop.web import policy, scripts, zoom
 from e2e_ml.desktop.web.chrome import ROOMY, Chrome
@@ -35,11 +36,12 @@ HOME: dict[str, str] = {"airflow": "/dags", "mlflow": "/#/experiments", "festaf"
 
 
 class WebView(QWidget):
-    visited = Signal(object)  # the Ref of a page that the person went to
+    visited = Signal(object)  # the Ref of a page that the person went to; None where it shows no single thing
     activated = Signal()
     maximise = Signal()
     retry = Signal()  # start or look for the service again
     chosen = Signal(object)  # a Ref clicked in the breadcrumb
+    led_back = Signal()  # back to what the focus is on
     pinned = Signal(bool)
     zoom_changed = Signal()
     shown = Signal()  # a page has loaded
@@ -68,6 +70,7 @@ class WebView(QWidget):
         self._signed_in_again = False
         self._login_refused = False
         self._wears_dark = appearance.dark
+        self._remark: Remark | None = None  # on a page that shows no single thing
 
         self.setObjectName("webView")
         self.setMinimumSize(120, 120)
@@ -104,6 +107,7 @@ class WebView(QWidget):
         self.chrome.copy_address.connect(lambda: QGuiApplication.clipboard().setText(self.page.url().toString()))
         self.chrome.pressed.connect(self.activated)
         self.chrome.place.chosen.connect(self.chosen)
+        self.chrome.place.led_back.connect(self.led_back)
         self.placeholder.retry.connect(self._on_retry)
         self.driver.moved.connect(self._on_moved)
         self.driver.visited.connect(self._on_visited)
@@ -183,11 +187,13 @@ class WebView(QWidget):
         target = routes.path(ref, self.lookup)
         if target is None or target[0] != self.service:
             return
-        self.go(target[1], unless=ref)
+        self.go(target[1], unless=self._read(target[1]))
 
     def go(self, path: str, *, unless: Ref | None = None) -> None:
         """Lead the page to `path`, unless it already shows `unless` and nothing else is on its way."""
         self._wanted = path
+        if self._remark is not None:
+            self.remark(None)
         if self._entered and not (unless is not None and self.ref == unless and not self.driver.driving):
             self.driver.go(path)
 
@@ -198,7 +204,10 @@ class WebView(QWidget):
             return None
 
     def _go_home(self) -> None:
-        self.go(HOME.get(self.service, "/"))
+        home = HOME.get(self.service, "/")
+        self.go(home)
+        if self._entered:
+            self._on_visited(home)  # the person went there, though it was we who led the page
 
     def _on_moved(self, path: str) -> None:
         if policy.is_login_page(self.service, path):
@@ -216,16 +225,23 @@ class WebView(QWidget):
         if (path := self.driver.path) is not None:
             self._show_place(path)
 
+    def remark(self, remark: Remark | None) -> None:
+        """Say something of a page that shows no single thing, beside its name, until the page is another's."""
+        self._remark = remark
+        self.tell_place()
+
     def _show_place(self, path: str) -> None:
-        ref = self._read(path)
-        if ref is None:
-            self.chrome.place.show_text(policy.place_name(path))
+        ref, whole = self._read(path), self.width() >= ROOMY
+        if ref is not None:
+            self.chrome.place.show_ref(ref, self.name_of, whole=whole)
+        elif self._remark is None or whole:
+            self.chrome.place.show_text(policy.place_name(path), self._remark)
         else:
-            self.chrome.place.show_ref(ref, self.name_of, whole=self.width() >= ROOMY)
+            self.chrome.place.show_text("", self._remark)  # the page itself says which it is
 
     def _on_visited(self, path: str) -> None:
-        if (ref := self._read(path)) is not None:
-            self.visited.emit(ref)
+        if not policy.is_login_page(self.service, path):
+            self.visited.emit(self._read(path))
 
     def _sign_in_again(self) -> None:
         """The session has ended and the service asks for a password: take a fresh login, once, and go on."""
