@@ -20,6 +20,7 @@ from e2e_ml.lineage.collectors import Batch, CollectError, Record
 from e2e_ml.lineage.collectors.http import Api, Connection, known
 from e2e_ml.lineage.graph import Edge, Evidence, Node, Relation
 from e2e_ml.openlineage.events import (
+    ColumnInputs,
     Dataset,
     DatasetEvent,
     EventError,
@@ -76,10 +77,10 @@ class OpenLineageCollector:
                 return
 
     def _page(self, cursor: Mapping[str, Any]) -> Mapping[str, Any]:
-        known = cursor.get("inbox", "")
-        page = self._ask(cursor.get("after", 0))
-        if known and page["inbox"] != known:  # the inbox was made anew, and counts from one again
-            page = self._ask(0)
+        before, after = cursor.get("inbox", ""), cursor.get("after", 0)
+        page = self._ask(after)
+        if (before and page["inbox"] != before) or page["newest"] < after:
+            return self._ask(0)  # the inbox was made anew and counts from one again, or is an older copy of itself
         return page
 
     def _ask(self, after: int) -> Mapping[str, Any]:
@@ -130,8 +131,8 @@ class _Reading:
 
     # --- datasets -----------------------------------------------------------------------------------------------------
 
-    def _dataset(self, dataset: Dataset, at: datetime, written: bool = False) -> Ref:
-        """Note what an event tells of a dataset; gives its name."""
+    def _dataset(self, dataset: Dataset, at: datetime, written: bool = False) -> None:
+        """Note what an event tells of a dataset."""
         ref, facets = refs.dataset(*dataset.key), dataset.facets
         fields = facets.table_schema.fields_ if facets.table_schema else ()
         facts = {
@@ -158,7 +159,6 @@ class _Reading:
                 alias = refs.dataset(other.namespace, other.name)
                 self._note(alias, {"uri": uri_of(other.namespace, other.name)})
                 self._edge(ref, ref, alias, Relation.STANDS_FOR, "another name of the dataset", at)
-        return ref
 
     def _columns(self, output: OutputDataset, at: datetime, who: str) -> set[_Name]:
         """Tie the columns of an output to those that they are made of; gives the datasets that it is made of."""
@@ -173,7 +173,7 @@ class _Reading:
                 up = _column(field.namespace, field.name, field.field)
                 down = _column(*output.key, name)
                 if up != down:
-                    self._edge(ref, up, down, Relation.FEEDS, _transformed(field, who), at)
+                    self._edge(ref, up, down, Relation.FEEDS, _transformed(field, inputs, who), at)
         return read | {(field.namespace, field.name) for field in lineage.dataset}
 
     # --- jobs ---------------------------------------------------------------------------------------------------------
@@ -215,7 +215,7 @@ class _Reading:
             self._keep_instance(instance)
             for given in read:
                 self._edge(instance, refs.dataset(*given), instance, Relation.READ_BY, f"{who} read it", at)
-            for output in written:
+            for output in written if wrote else ():
                 self._edge(instance, instance, refs.dataset(*output), Relation.PRODUCES, f"{who} wrote it", at)
 
     def _accumulated(self, event: RunEvent | JobEvent, ended: bool) -> tuple[list[_Name], list[_Name]]:
@@ -340,8 +340,10 @@ def _column(namespace: str, dataset: str, column: str) -> Ref:
     return refs.feature(view.instance, view.keys[0], column, view.scheme)
 
 
-def _transformed(field: InputField, who: str) -> str:
+def _transformed(field: InputField, inputs: ColumnInputs, who: str) -> str:
     said = "; ".join(dict.fromkeys(t.words for t in field.transformations))
+    # Before 2024 it was said once for all of a column's inputs.
+    said = said or inputs.transformation_description or (inputs.transformation_type or "").lower()
     return f"the column lineage of {who}" + (f" ({said})" if said else "")
 
 

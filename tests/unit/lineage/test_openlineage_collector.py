@@ -219,6 +219,34 @@ def test_an_output_that_tells_of_its_columns_is_made_of_nothing_else(world: Worl
     assert fed == {("/one.csv", "one"), ("/one.csv", "two"), ("/two.csv", "two")}
 
 
+@pytest.mark.parametrize(
+    ("older", "said"),
+    [
+        ({"transformationType": "IDENTITY"}, "the column lineage of spark/clean (identity)"),
+        (
+            {"transformationType": "MASKED", "transformationDescription": "md5"},
+            "the column lineage of spark/clean (md5)",
+        ),
+        ({}, "the column lineage of spark/clean"),
+    ],
+)
+def test_column_lineage_in_its_older_form(world: World, older: dict[str, str], said: str) -> None:
+    read = {"namespace": "file", "name": "/data/raw.csv", "field": "x"}
+    facet = {"fields": {"a": {"inputFields": [read], **older}}}
+    graph = world.graph(run_event(outputs=[dataset("s3://lake", "clean", columnLineage=facet)]))
+    up, down = refs.column("file", "/data/raw.csv", "x"), refs.column("s3://lake", "clean", "a")
+    assert edge(graph, up, down).reason == said
+
+
+def test_a_task_instance_that_failed_has_written_nothing(world: World) -> None:
+    instance = refs.task_instance("local", "etl", "r1", "load")
+    failed = edges(world.graph(airflow("etl.load", "r1", eventType="FAIL")))
+    assert (RAW, Relation.READ_BY, instance) in failed
+    assert (instance, Relation.PRODUCES, CLEAN) not in failed
+    again = edges(world.graph(airflow("etl.load", "r1", producer="its second try")))
+    assert (instance, Relation.PRODUCES, CLEAN) in again
+
+
 def test_what_is_known_of_a_dataset(world: World) -> None:
     metrics = {"rowCount": 3, "columnMetrics": {"temp": {"nullCount": 1, "min": -3.5}}}
     checks = {
@@ -415,6 +443,19 @@ def test_an_inbox_that_was_made_anew_is_read_from_its_start(world: World) -> Non
         path.unlink()
     graph = world.graph(run_event(outputs=[dataset("s3://lake", "of the new one")]))
     assert refs.dataset("s3://lake", "of the new one") in graph
+
+
+def test_an_older_copy_of_an_inbox_is_read_from_its_start(world: World) -> None:
+    world.send(run_event())
+    world.inbox.close()
+    older = world.path.read_bytes()
+    world.graph(*(run_event(producer=f"{n}") for n in range(5)))
+    world.inbox.close()
+    for path in world.path.parent.iterdir():
+        path.unlink()
+    world.path.write_bytes(older)
+    graph = world.graph(run_event(outputs=[dataset("s3://lake", "since then")]))
+    assert refs.dataset("s3://lake", "since then") in graph
 
 
 def test_an_empty_inbox_is_a_visit_that_succeeded(world: World) -> None:
