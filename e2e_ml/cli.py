@@ -16,6 +16,7 @@ VERBS = {
     "status": Verb("e2e_ml.stack.commands", "status", "Show the services of a workspace."),
     "logs": Verb("e2e_ml.stack.commands", "logs", "Show what a service wrote."),
     "doctor": Verb("e2e_ml.stack.commands", "doctor", "Check this machine and a workspace."),
+    "lineage": Verb("e2e_ml.stack.lineage_commands", "lineage", "Ask the lifecycle: up, down, impact, diff, ..."),
     "festaf": Verb("e2e_ml.festaf.commands", "festaf", "The feature store: plan, apply, materialize, serve, ..."),
 }
 

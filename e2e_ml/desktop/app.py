@@ -25,16 +25,15 @@ from PySide6.QtWidgets import QApplication
 
 from e2e_ml import resources
 from e2e_ml.desktop.appearance import Appearance
-from e2e_ml.desktop.reading import Reading
 from e2e_ml.desktop.tour.guide import guide
 from e2e_ml.desktop.trouble import Refusal, Trouble
 from e2e_ml.desktop.workbench import Workbench, dress
 from e2e_ml.lineage import questions
+from e2e_ml.stack.reading import INSTANCE, reading_of
 from e2e_ml.stack.stack import Stack
 from e2e_ml.workspace import Workspace
 
 log = logging.getLogger(__name__)
-INSTANCE = "local"  # the name of a workspace's own connections
 
 # What the pages of three local services do not need. https://peter.sh/experiments/chromium-command-line-switches/
 _CHROMIUM = (
@@ -108,7 +107,7 @@ def make_workbench(workspace: Workspace, stack: Stack | None = None) -> Workbenc
     """Phase 3: the window over a workspace, with its stack and its index. Nothing is started."""
     stack = stack or Stack(workspace)
     instances = dict.fromkeys(stack.services, INSTANCE)
-    reading = Reading(workspace.state, stack.services, instances)
+    reading = reading_of(workspace, stack.services)
     workbench = Workbench(
         workspace.name, workspace.state, stack, reading, instances, questions.counterparts, questions.lookup
     )

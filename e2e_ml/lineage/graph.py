@@ -249,6 +249,13 @@ class Graph:
                  for c in self._candidates.claims[rows.of(number)].tolist()]  # fmt: skip
         return sorted(found, key=lambda edge: (-edge.score, edge.upstream, edge.downstream))
 
+    def inferred(self) -> list[Edge]:
+        """Every edge that was inferred and that nobody has judged, drawn or too weak to be."""
+        inferred = EVIDENCE_NUMBERS[Evidence.INFERRED]
+        drawn, weak = self._adjacency.down.places, self._candidates.down.places
+        places = [*drawn[self._adjacency.claims["evidence"][drawn] == inferred].tolist(), *weak.tolist()]
+        return [self._edge(claim) for claim in self._adjacency.claims[places].tolist()]
+
     def degree(self, ref: Ref, *, down: bool) -> int:
         number = self._number(ref)
         return 0 if number is None else len((self._adjacency.down if down else self._adjacency.up).of(number))

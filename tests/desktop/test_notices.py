@@ -9,7 +9,7 @@ import pytest
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 
-from e2e_ml.desktop import reading, session
+from e2e_ml.desktop import session
 from e2e_ml.desktop.appearance import Appearance
 from e2e_ml.desktop.notices import Notices
 from e2e_ml.desktop.trouble import Trouble
@@ -17,6 +17,7 @@ from e2e_ml.desktop.workbench import Workbench
 from e2e_ml.festaf import DefinitionError
 from e2e_ml.festaf.definition.loading import load_definitions
 from e2e_ml.lineage.graph import Graph
+from e2e_ml.stack.reading import Reading
 from e2e_ml.stack.service import State
 from e2e_ml.workspace import Workspace
 from tests.desktop.lifecycles import flights
@@ -98,11 +99,10 @@ def test_a_layout_that_cannot_be_kept_is_said_and_ends_nothing(open_workbench: O
 
 
 def test_an_index_that_cannot_be_used_is_kept_elsewhere_for_now(tmp_path: Path) -> None:
-    (tmp_path / reading.INDEX_NAME).mkdir()
-    stack = LocalStack(dict.fromkeys(("airflow", "festaf", "mlflow"), "http://127.0.0.1:9"))
-    opened = reading.Reading(tmp_path, stack.services, dict.fromkeys(stack.services, "local"))
+    (tmp_path / "lineage.sqlite").mkdir()
+    opened = Reading(tmp_path / "lineage.sqlite", tmp_path / "judgements.jsonl", [])
     try:
-        assert str(tmp_path / reading.INDEX_NAME) in opened.trouble
+        assert str(tmp_path / "lineage.sqlite") in opened.trouble
         assert len(opened.graph()) == 0
     finally:
         opened.stop()

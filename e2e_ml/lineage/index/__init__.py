@@ -82,6 +82,11 @@ class Index:
         row = self._reader().execute("SELECT visited_at FROM sources WHERE name = ?", (collector,)).fetchone()
         return time(row[0]) if row else None
 
+    def visits(self) -> dict[str, datetime | None]:
+        """When each collector last succeeded, in UTC, by its name."""
+        rows = self._reader().execute("SELECT name, visited_at FROM sources ORDER BY name")
+        return {name: time(at) for name, at in rows}
+
     # --- writing ---
 
     def upsert(self, collector: str, batch: Batch, now: datetime | None = None) -> bool:

@@ -49,11 +49,8 @@ def _is_read(graph: Graph, made: Ref) -> bool:
         return True
     if any(e.relation is Relation.TRIGGERS for e in graph.downstream(made, 100)):
         return True
-    counts = graph.walk(made, down=True).counts()
-    of_itself = (
-        (Kind.FEATURE, Kind.FEATURE_VIEW, Kind.COLUMN) if made.kind is Kind.ASSET else (Kind.FEATURE, Kind.COLUMN)
-    )
-    return any(count for kind, count in counts.items() if kind in _READERS and kind not in of_itself)
+    readers = (*_READERS, Kind.FEATURE_VIEW) if made.kind in _RAW else _READERS
+    return not graph.walk(made, down=True).counts().keys().isdisjoint(readers)
 
 
 def _unmade(graph: Graph) -> list[Unmade]:
