@@ -17,32 +17,37 @@ from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parent.parent
 _LOCK = _ROOT / "packaging" / "feast.lock"
-_PLACE = _ROOT / "build" / "feast"
-_STAMP = _PLACE / ".lock-sha256"
 
 
-def feast_python() -> Path:
-    """The Python that has Feast and DuckDB; built on the first call, which takes some seconds and the package index."""
-    _PLACE.parent.mkdir(exist_ok=True)
-    python = _PLACE / "bin" / "python"
-    wanted = hashlib.sha256(_LOCK.read_bytes()).hexdigest()
-    with (_PLACE.parent / ".feast.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (python.exists() and _STAMP.exists() and _STAMP.read_text() == wanted):
-            _build(python)
-            _STAMP.write_text(wanted)
+def feast_python(more: Path | None = None) -> Path:
+    """The Python that has Feast and DuckDB; built on the first call, which takes some seconds and the package index.
+
+    more: another lock, of what few need beside it. The two are an environment of their own, so that nobody's is built
+    anew while it is used.
+    """
+    locks = [_LOCK, *([more] if more else [])]
+    place = _ROOT / "build" / ("feast" if more is None else more.stem)
+    place.parent.mkdir(exist_ok=True)
+    python, stamp = place / "bin" / "python", place / ".lock-sha256"
+    wanted = hashlib.sha256(b"".join(lock.read_bytes() for lock in locks)).hexdigest()
+    with (place.parent / f".{place.name}.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if not (python.exists() and stamp.exists() and stamp.read_text() == wanted):
+            _build(place, locks)
+            stamp.write_text(wanted)
     return python
 
 
-def _build(python: Path) -> None:
+def _build(place: Path, locks: list[Path]) -> None:
     # The machine's own certificates, as in packaging/setup.sh.
     environment = {**os.environ, "UV_SYSTEM_CERTS": os.environ.get("UV_SYSTEM_CERTS", "1")}
     environment.pop("VIRTUAL_ENV", None)
     uv = shutil.which("uv") or str(_ROOT / "build" / "uv" / "bin" / "uv")
-    shutil.rmtree(_PLACE, ignore_errors=True)
+    python = str(place / "bin" / "python")
+    shutil.rmtree(place, ignore_errors=True)
     for arguments in (
-        ["venv", "--quiet", "--python", sys.executable, str(_PLACE)],
-        ["pip", "sync", "--quiet", "--python", str(python), "--require-hashes", str(_LOCK)],
+        ["venv", "--quiet", "--python", sys.executable, str(place)],
+        ["pip", "sync", "--quiet", "--python", python, "--require-hashes", *map(str, locks)],
     ):
         done = subprocess.run([uv, *arguments], env=environment, cwd=_ROOT, capture_output=True, text=True, check=False)
         if done.returncode:

@@ -1,9 +1,10 @@
 """Online rows over HTTP, beside an endpoint written by hand for just these rows: no guard, no checks, one SELECT.
 
-    python -m tests.benchmarks.festaf.bench_http [--seconds 5] [--rounds 3]
+    python -m tests.benchmarks.festaf.bench_http [--seconds 4] [--rounds 7] [--no-feast]
 
 Both are one uvicorn worker with uvloop and httptools, asked by 8 clients of another process that keep their connections
-and send the next question when an answer has come. By turns, so that the ratio holds when the machine drifts.
+and send the next question when an answer has come. So is Feast's feature server, on the same rows. By turns, so that
+the ratio holds when the machine drifts. All three answer alike.
 """
 
 from __future__ import annotations
@@ -17,13 +18,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import orjson
 
+from tests.benchmarks.festaf import feast_online
 from tests.benchmarks.festaf.bench_online import bare_sqlite
 from tests.benchmarks.festaf.rows_world import FEATURES, line, make
 from tests.benchmarks.festaf.table import HEADER, Line
@@ -31,6 +34,7 @@ from tests.servers import free_port
 
 CLIENTS = 8
 ENTITIES = 100_000
+PATIENCE = 120.0  # seconds for a server to start, on a machine with much else to do
 
 
 def bare(port: int, database: Path) -> None:
@@ -75,12 +79,22 @@ async def _client(port: int, requests: list[bytes], until: float) -> int:
     return done
 
 
-def load(port: int, count: int, seconds: float) -> float:
+Request = Callable[[int, list[int]], bytes]  # of a port and keys
+
+
+def request(port: int, keys: list[int]) -> bytes:
+    """The question for these keys, as HTTP has it."""
+    body = orjson.dumps({"features": "things", "rows": [{"id": key} for key in keys]})
+    head = f"POST /api/v1/online HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\n"
+    return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+
+
+def load(port: int, count: int, seconds: float, asked: Request = request) -> float:
     """Requests a second of all clients together."""
     import uvloop
 
     chance = random.Random(7)  # noqa: S311
-    requests = [_request(port, [chance.randrange(ENTITIES) for _ in range(count)]) for _ in range(100)]
+    requests = [asked(port, [chance.randrange(ENTITIES) for _ in range(count)]) for _ in range(100)]
 
     async def all_clients() -> int:
         until = time.perf_counter() + seconds
@@ -89,21 +103,18 @@ def load(port: int, count: int, seconds: float) -> float:
     return uvloop.run(all_clients()) / seconds
 
 
-def _request(port: int, keys: list[int]) -> bytes:
-    body = orjson.dumps({"features": "things", "rows": [{"id": key} for key in keys]})
-    head = f"POST /api/v1/online HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\ncontent-type: application/json\r\n"
-    return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
-
-
 @contextmanager
-def _running(*command: str, port: int) -> Iterator[None]:
-    process = subprocess.Popen([sys.executable, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def _running(*command: str, port: int, asked: Request = request) -> Iterator[None]:
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        for _ in range(600):
+        deadline = time.monotonic() + PATIENCE
+        while True:
             try:
-                load(port, 1, 0.05)
+                load(port, 1, 0.05, asked)
                 break
-            except OSError:
+            except (OSError, EOFError):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"{' '.join(command)} does not answer.") from None
                 time.sleep(0.1)
         yield
     finally:
@@ -111,20 +122,24 @@ def _running(*command: str, port: int) -> Iterator[None]:
         process.wait()
 
 
-def lines(*, feast: bool = True, seconds: float = 5.0, rounds: int = 3) -> Iterator[Line]:
-    """The table's lines. Feast's figures are those that were measured of it before."""
+def lines(*, feast: bool = True, seconds: float = 4.0, rounds: int = 7) -> Iterator[Line]:
+    """The table's lines."""
     with tempfile.TemporaryDirectory(prefix="bench-http-") as name:
         folder = Path(name)
         make(folder, ENTITIES)
         bare_sqlite(folder)
-        for count, reach, told in ((1, 0.5, "884 requests/s"), (100, 0.6, "40 requests/s")):
-            yield _compared(folder, count, reach, told if feast else "", seconds, rounds)
+        theirs = feast_online.Repository.make(folder, feast_online.sqlite_of(folder)) if feast else None
+        if theirs is not None:
+            theirs.materialize()
+        for count, reach in ((1, 0.5), (100, 0.6)):
+            yield _compared(folder, count, reach, theirs, seconds, rounds)
 
 
 def main() -> None:
     options = argparse.ArgumentParser()
-    options.add_argument("--seconds", type=float, default=5.0)
-    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--seconds", type=float, default=4.0)
+    options.add_argument("--rounds", type=int, default=7)
+    options.add_argument("--no-feast", action="store_true")
     options.add_argument("--bare", type=int, metavar="PORT")
     options.add_argument("--database", type=Path)
     given = options.parse_args()
@@ -132,28 +147,48 @@ def main() -> None:
         bare(given.bare, given.database)
         return
     print(HEADER)
-    for each in lines(seconds=given.seconds, rounds=given.rounds):
+    for each in lines(feast=not given.no_feast, seconds=given.seconds, rounds=given.rounds):
         print(each.row(), flush=True)
 
 
-def _compared(folder: Path, count: int, reach: float, feast: str, seconds: float, rounds: int) -> Line:
-    ours, plain = free_port(), free_port()
-    serve = ("-m", "e2e_ml.cli", "festaf", "serve", "--project", str(folder), "--port", str(ours))
-    constant = ("-m", "tests.benchmarks.festaf.bench_http", "--bare", str(plain), "--database", str(folder / "bare.db"))
-    with _running(*serve, port=ours), _running(*constant, port=plain):
-        _answers_alike(ours, plain, count=count)
-        rates = [(load(ours, count, seconds), load(plain, count, seconds)) for _ in range(rounds)]
-    festaf, limit = (statistics.median(rate[i] for rate in rates) for i in (0, 1))
+def _compared(
+    folder: Path, count: int, reach: float, feast: feast_online.Repository | None, seconds: float, rounds: int
+) -> Line:
+    python, module = (sys.executable, "-m"), "tests.benchmarks.festaf.bench_http"
+    ours, plain, theirs = free_port(), free_port(), free_port()
+    serve = (*python, "e2e_ml.cli", "festaf", "serve", "--project", str(folder), "--port", str(ours))
+    by_hand = (*python, module, "--bare", str(plain), "--database", str(folder / "bare.db"))
+    rates: dict[int, list[float]] = {ours: [], plain: []}
+    with ExitStack() as running:
+        running.enter_context(_running(*serve, port=ours))
+        running.enter_context(_running(*by_hand, port=plain))
+        if feast is not None:
+            running.enter_context(_running(*feast.serve(theirs), port=theirs, asked=feast_online.request))
+            rates[theirs] = []
+        _answer_alike(ours, plain, theirs if feast else None, count)
+        for _ in range(rounds):
+            for port, kept in rates.items():
+                kept.append(load(port, count, seconds, feast_online.request if port == theirs else request))
+    middle = {port: statistics.median(kept) for port, kept in rates.items()}
     case = f"HTTP, {CLIENTS} clients, 1 worker, SQLite: {count} x 10 features"
-    return line(case, feast, limit, festaf, "requests/s", reach, least=True)
+    return line(case, middle.get(theirs), middle[plain], middle[ours], "requests/s", reach, least=True)
 
 
-def _answers_alike(*ports: int, count: int) -> None:
-    import httpx
-
-    question = {"features": "things", "rows": [{"id": key} for key in range(count)]}
-    answers = [httpx.post(f"http://127.0.0.1:{port}/api/v1/online", json=question).json() for port in ports]
+def _answer_alike(ours: int, plain: int, feast: int | None, count: int) -> None:
+    keys = list(range(count))
+    answers = [_answer(port, request(port, keys)) for port in (ours, plain)]
     assert answers[0] == answers[1]
+    if feast is not None:
+        rows = feast_online.rows_of(_answer(feast, feast_online.request(feast, keys)))
+        named = [{"id": row["id"], **{f"things__{name}": row[name] for name in FEATURES}} for row in rows]
+        assert named == answers[0]["rows"], "Feast's rows are not ours."
+
+
+def _answer(port: int, asked: bytes) -> Any:
+    head, _, body = asked.partition(b"\r\n\r\n")
+    path = head.split()[1].decode()
+    answer = httpx.post(f"http://127.0.0.1:{port}{path}", content=body, headers={"content-type": "application/json"})
+    return answer.raise_for_status().json()
 
 
 if __name__ == "__main__":

@@ -64,17 +64,32 @@ def p50(ours: Callable[[], Any], limit: Callable[[], Any], rounds: int) -> tuple
 
 
 def line(
-    case: str, feast: str, limit: float, ours: float, unit: str, reach: float, *, least: bool = False, memory: str = ""
+    case: str,
+    feast: float | str | None,
+    limit: float,
+    ours: float,
+    unit: str,
+    reach: float,
+    *,
+    least: bool = False,
+    memory: tuple[str, str] = ("", ""),
+    apart: float | None = None,
 ) -> Line:
-    """A line of the table. least: the ratio is to be at least `reach`, else at most. feast: what the issue that asked
-    for this measured of Feast 0.67, on another day: its online store is not run here."""
+    """A line of the table. least: the ratio is to be at least `reach`, else at most. feast: what Feast took in this
+    run, or why that is not known; None: not asked. memory: behind Feast's figure and ours. apart: ours is to be at
+    most Feast's divided by this."""
     ratio = ours / limit
-    return Line(
-        case,
-        feast,
-        f"{limit:,.3g} {unit}",
-        f"{ours:,.3g} {unit}{memory}",
-        f"{ratio:.2f} x",
-        f"{'>=' if least else '<='} {reach:g} x",
-        ratio >= reach if least else ratio <= reach,
-    )
+    met = ratio >= reach if least else ratio <= reach
+    wanted = f"{'>=' if least else '<='} {reach:g} x"
+    beside = feast if isinstance(feast, str) else "not run" if feast is None else f"{figure(feast)} {unit}{memory[0]}"
+    compared = f"{ratio:.2f} x"
+    if apart is not None and isinstance(feast, float):
+        met = met and ours <= feast / apart
+        wanted += f", <= Feast / {apart:g}"
+        compared += f", Feast / {feast / ours:.0f}"
+    return Line(case, beside, f"{figure(limit)} {unit}", f"{figure(ours)} {unit}{memory[1]}", compared, wanted, met)
+
+
+def figure(value: float) -> str:
+    """Three digits, or all before the point."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
