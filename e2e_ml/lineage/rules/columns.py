@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from e2e_ml.lineage.graph import Edge, Evidence, Node, Relation
 from e2e_ml.lineage.rules import declared, keys, words
@@ -191,7 +192,7 @@ def _matched(name: str, project: str, look: Look) -> _Column | None:
     if prefixed := _PREFIXED.fullmatch(name):
         view, feature = _VERSION.sub("", prefixed[1]), prefixed[2]
         found = _features(feature, project, look)
-        if named := [ref for ref in found if ref.keys[0] == view]:
+        if named := [ref for ref in found if ref.keys[0].casefold() == view.casefold()]:
             return _Column(name, tuple(named), _NAMED)
     else:
         found = []
@@ -246,6 +247,7 @@ def _left_out(columns: list[_Column], rest: list[str], views: list[Ref], look: L
         yield name, name.casefold() in known or words.is_time(name) or words.is_key(name)
 
 
+@lru_cache(8192)
 def _view(feature: Ref) -> Ref:
     return Ref(Kind.FEATURE_VIEW, feature.instance, feature.keys[:1], feature.scheme)
 

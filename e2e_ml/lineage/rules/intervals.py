@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from e2e_ml import refs
@@ -25,9 +24,12 @@ _OTHER_TASK = -0.12
 _IDLE = ("Sensor", "SensorAsync", "TriggerDagRunOperator", "EmptyOperator", "DummyOperator", "LatestOnlyOperator",
          "ShortCircuitOperator", "BranchPythonOperator", "EmailOperator", "SlackAPIPostOperator")  # fmt: skip
 _IN_AIRFLOW = ("PythonOperator", "@task", "_PythonDecoratedOperator")
+# Operators whose work is done on another machine or in a container, under another user.
+_ELSEWHERE = ("Pod", "Docker", "Ecs", "SageMaker", "Databricks", "Dataproc", "Spark", "Batch", "CloudRun", "Vertex",
+              "AzureML", "Ssh", "SSH", "Kubernetes", "Ray", "Emr")  # fmt: skip
 _NOTEBOOKS = ("ipykernel", "jupyter", ".ipynb", "colab")
 _DEFAULT = "Default"  # MLflow's experiment for runs that name none
-_SHORT, _LONG = 0.005, timedelta(minutes=30)  # a run that is lost in a long task tells little
+_SHORT, _LONG = 0.005, 1_800.0  # a run that is lost in a long task tells little
 _TIGHT, _LOOSE = 0.5, 0.1  # the parts of two tasks' intervals that a run fills, where one of them is its task's
 
 
@@ -45,11 +47,12 @@ class _Task:
 def task_around_run(run: Node, look: Look) -> Iterator[Edge]:
     """The one task instance that a run without tags of Airflow lies in, and its DAG."""
     tags = pairs(run.facts.get("tags"))
-    start, end = moment(run.facts.get("start")), moment(run.facts.get("end"))
+    began, ended = moment(run.facts.get("start")), moment(run.facts.get("end"))
     script = tags.get("mlflow.source.name", "").lower()
     by_hand = tags.get("mlflow.source.type", "").upper() == "NOTEBOOK" or any(word in script for word in _NOTEBOOKS)
-    if start is None or tags.get("airflow.dag_id") or by_hand:
+    if began is None or tags.get("airflow.dag_id") or by_hand:
         return
+    start, end = began.timestamp(), ended.timestamp() if ended else None
     around = [answer for key in keys.busy(start) for answer in look(key) if _holds(answer, start, end)]
     if not around:
         return
@@ -81,20 +84,20 @@ def _edge(up: Ref, run: Ref, score: float, why: tuple[str, ...]) -> Edge:
     return Edge(up, run, Relation.STARTED, Evidence.INFERRED, reason, round(score, 3))
 
 
-def _holds(answer: Answer, start: datetime, end: datetime | None) -> bool:
-    told, slack = mapping(answer.value), timedelta(seconds=keys.SLACK)
-    first, last = moment(told.get("start")), moment(told.get("end"))
-    if first is None or start < first - slack:
-        return False
-    return last is None or max(start, end or start) <= last + slack
+def _holds(answer: Answer, start: float, end: float | None) -> bool:
+    first, last = answer.value["start"], answer.value["end"]
+    return first - keys.SLACK <= start and (last is None or max(start, end or start) <= last + keys.SLACK)
 
 
-def _judged(answer: Answer, run: Node, start: datetime, end: datetime | None, look: Look) -> _Task | None:
+def _judged(answer: Answer, run: Node, start: float, end: float | None, look: Look) -> _Task | None:
     """How well a task instance explains the run; None where their users differ and nothing else speaks for it."""
-    told, dag = mapping(answer.value), refs.dag(answer.ref.instance, answer.ref.keys[0])
-    mine, theirs = text(run.facts.get("user")).lower(), text(told.get("user")).lower()
+    dag, last = refs.dag(answer.ref.instance, answer.ref.keys[0]), answer.value["end"]
+    mine, theirs = text(run.facts.get("user")).lower(), answer.value["user"]
     named, others = _mentions(run, dag, look)
     why: list[str] = []
+    operator = _operator(answer.ref, look)
+    if any(word in operator for word in _ELSEWHERE):
+        theirs = ""  # who it is there, the worker's user does not say
     if mine and theirs and mine != theirs:
         if not named:
             return None
@@ -120,15 +123,14 @@ def _judged(answer: Answer, run: Node, start: datetime, end: datetime | None, lo
     if script == "airflow":
         score += _BY_AIRFLOW
         why.append("the run was started by Airflow's own program")
-    elif script.endswith(".py") and _operator(answer.ref, look) in _IN_AIRFLOW and not named:
+    elif script.endswith(".py") and operator in _IN_AIRFLOW and not named:
         score += _BY_SCRIPT
         why.append(f"the run was started by {script} and the task works within Airflow's own program")
-    fills = _fills(told.get("start"), told.get("end"), start, end)
-    last = moment(told.get("end"))
+    fills = _fills(answer.value["start"], last, start, end)
     if end is None and last is not None:
         score -= 0.1
         why.append("the run never ended")
-    elif fills < _SHORT and last and last - start > _LONG and not named:
+    elif fills < _SHORT and last is not None and last - start > _LONG and not named:
         score += _LOST
         why.append("the run is short and the task long")
     return _Task(answer.ref, max(LEAST, min(MOST, score)), fills, bool(named), tuple(why))
@@ -151,12 +153,10 @@ def _mentions(run: Node, dag: Ref, look: Look) -> tuple[str, bool]:
     return "", bool(experiments) or bool(models and any(made))
 
 
-def _fills(first: object, last: object, start: datetime, end: datetime | None) -> float:
-    begun, done = moment(first), moment(last)
-    if begun is None or done is None or end is None:
+def _fills(first: float, last: float | None, start: float, end: float | None) -> float:
+    if last is None or end is None:
         return 0.0
-    whole = (done - begun).total_seconds()
-    return min(1.0, (end - start).total_seconds() / whole) if whole > 0 else 1.0
+    return min(1.0, max(0.0, end - start) / (last - first)) if last > first else 1.0
 
 
 def _is_idle(instance: Ref, look: Look) -> bool:

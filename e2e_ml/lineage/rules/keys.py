@@ -7,7 +7,6 @@ count among their DAG's.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
 from typing import Any
 
 from e2e_ml import refs
@@ -111,33 +110,38 @@ def in_file(name: str) -> str:
     return f"in file {name}"
 
 
-def busy(at: datetime) -> Iterator[str]:
-    """Answered by the task instances that may have worked at a time: {start, end, user, state}.
+def busy(at: float) -> Iterator[str]:
+    """Answered by the task instances that may have worked at a time: {start, end, user}, in seconds since 1970.
 
     A task instance answers by pieces of ten minutes, hours or days, whichever are few enough; a look needs all three.
     """
     for name, length in _PIECES:
-        yield f"busy {name} {int(at.timestamp()) // length}"
+        yield f"busy {name} {int(at) // length}"
 
 
 _PIECES = (("10min", 600), ("hour", 3_600), ("day", 86_400))
 _MOST_PIECES = (12, 24, 31)  # of each length; of one that takes longer its first month is found
-_UNENDED = timedelta(hours=12)  # for which one without an end is found
+_UNENDED = 12 * 3_600  # seconds for which one without an end is found
 
 
 def _busy(facts: Mapping[str, Any]) -> Iterator[Key]:
-    start, end = moment(facts.get("start")), moment(facts.get("end"))
+    start, end = _seconds(facts.get("start")), _seconds(facts.get("end"))
     if start is None:
         return
-    until = max(start, end or start + _UNENDED)
-    value = {k: facts.get(k) for k in ("start", "end", "user", "state") if facts.get(k)}
+    until = max(start, start + _UNENDED if end is None else end)
+    value = {"start": start, "end": end, "user": text(facts.get("user")).lower()}
     for (name, length), most in zip(_PIECES, _MOST_PIECES, strict=True):
         # A piece more on both sides: clocks of two machines differ.
-        first, last = (int(start.timestamp()) - SLACK) // length, (int(until.timestamp()) + SLACK) // length
+        first, last = (int(start) - SLACK) // length, (int(until) + SLACK) // length
         if last - first < most or name == "day":
             for piece in range(first, min(last, first + most - 1) + 1):
                 yield Key(f"busy {name} {piece}", value)
             return
+
+
+def _seconds(time: Any) -> float | None:
+    at = moment(time)
+    return at.timestamp() if at else None
 
 
 SLACK = 5  # seconds by which the clocks of two machines may differ

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from e2e_ml.festaf.run_tags import read_feature_refs
 
@@ -31,17 +32,20 @@ _PLAIN = frozenset({
 })  # fmt: skip
 
 
+@lru_cache(8192)
 def is_label(column: str) -> bool:
     name = column.casefold()
     parts = name.split("_")
     return name in _LABELS or (len(parts) > 1 and (parts[0] in _LABEL_PARTS or parts[-1] in _LABEL_PARTS))
 
 
+@lru_cache(8192)
 def is_time(column: str) -> bool:
     name = column.casefold()
     return name in _TIMES or name.endswith(_TIME_ENDS)
 
 
+@lru_cache(8192)
 def is_key(column: str) -> bool:
     """Whether it tells rows apart, by its name, or is a frame's own index."""
     name = column.casefold()
@@ -53,6 +57,7 @@ def is_key(column: str) -> bool:
     )
 
 
+@lru_cache(8192)
 def is_plain(column: str) -> bool:
     """Whether tables that have nothing to do with one another have a column of that name."""
     return column.casefold() in _PLAIN
@@ -69,10 +74,11 @@ _BEFORE = re.compile(
 )
 
 
-def undone(column: str) -> list[str]:
+@lru_cache(8192)
+def undone(column: str) -> tuple[str, ...]:
     """The names that a column may have had before it was scaled, filled in or merged."""
     names = [_AFTER.sub("", column), _BEFORE.sub("", column)]
-    return [name for name in dict.fromkeys(names) if name and name != column]
+    return tuple(name for name in dict.fromkeys(names) if name and name != column)
 
 
 # --- tags and params -------------------------------------------------------------------------------------------------
