@@ -26,14 +26,15 @@ from e2e_ml.desktop.focus import Focus
 from e2e_ml.desktop.icons import icon
 from e2e_ml.desktop.lifecycle import Lifecycle
 from e2e_ml.desktop.operations import Operations
-from e2e_ml.desktop.panels import signs, words
+from e2e_ml.desktop.panels import words
 from e2e_ml.desktop.panels.lineage import card as cards
 from e2e_ml.desktop.panels.lineage import export
 from e2e_ml.desktop.panels.lineage.card import Card
 from e2e_ml.desktop.panels.lineage.chips import FilterBar
-from e2e_ml.desktop.panels.lineage.judging import Judging, verdicts
+from e2e_ml.desktop.panels.lineage.faces import title
+from e2e_ml.desktop.panels.lineage.judging import Judging, as_edge, verdicts
 from e2e_ml.desktop.panels.lineage.neighbourhood import Key
-from e2e_ml.desktop.panels.lineage.sheet import Standing
+from e2e_ml.desktop.panels.lineage.sheet import Standing, ends_of
 from e2e_ml.desktop.panels.lineage_view import LineageView
 from e2e_ml.desktop.theme import GRID
 from e2e_ml.lineage.graph import Edge
@@ -171,7 +172,7 @@ class LineagePage(QWidget):
         if ref is None:
             self.title.setText(EMPTY)
             return
-        self.title.setText(f"Lineage of {signs.title(self._lifecycle.graph, ref, self._clock()) or ref.name}")
+        self.title.setText(f"Lineage of {title(self._lifecycle.graph, ref, self._clock())}")
 
     # --- what is said beside the drawing ---
 
@@ -179,8 +180,9 @@ class LineagePage(QWidget):
         plan, asked = self.view.plan, self.view.asked
         around = plan.around
         self.filters.setVisible(around is not None and bool(around.kinds))
+        self._mark_confirmed()
         if around is not None:
-            self.filters.show_counts(around.kinds, around.evidence, asked)
+            self.filters.show_counts(around.kinds, around.evidence, asked, cut=around.cut)
         self.columns.setChecked(asked.columns)
         if self.search.text():
             self._find(self.search.text())
@@ -206,6 +208,7 @@ class LineagePage(QWidget):
             ways = self.view.ways().sentences(lambda k: self.view.face(k).label)
             content = cards.of_key(graph, key, self.view.plan.around, face.sign, ways, self._judging, now)
         self.card.show_content(content, self.view.height() - 24)
+        self.view.cover(self.card.width() + 24 if content is not None else 0, self.view.chosen)
         self._place()
 
     def _place(self) -> None:
@@ -234,7 +237,8 @@ class LineagePage(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         narrow = event.size().width() < 760
-        self.search.setFixedWidth(120 if narrow else 190)
+        self.search.setFixedWidth(96 if narrow else 190)
+        self.search.setPlaceholderText("Search" if narrow else "Search in the drawing")
         QTimer.singleShot(0, self, self._show_card)
 
     # --- search ---
@@ -291,9 +295,12 @@ class LineagePage(QWidget):
     def judge_by(self, judging: Judging | None) -> None:
         """Let inferred links be confirmed and refused by `judging`; None: they are only told."""
         self._judging = judging
-        self.view.is_confirmed = (lambda edge: judging.on(edge) is not None) if judging else (lambda edge: False)
-        self.view.stand()
+        self._mark_confirmed()
         self._show_card()
+
+    def _mark_confirmed(self) -> None:
+        said = self._judging.all() if self._judging else ()
+        self.view.show_confirmed(frozenset(ends_of(as_edge(j)) for j in said if j.verdict is Verdict.CONFIRMED))
 
     def _judge_chosen(self, verdict: Verdict) -> None:
         """Judge the link that is chosen: of those that a line stands for, the ones that can be judged so."""
@@ -326,7 +333,7 @@ class LineagePage(QWidget):
     def _on_said(self, edge: Edge, verdict: Verdict) -> None:
         done = {Verdict.CONFIRMED: "Confirmed", Verdict.REFUSED: "Refused", Verdict.WITHDRAWN: "Withdrawn"}[verdict]
         self.tell(f"{done}: {edge.upstream.name} {edge.relation.value} {edge.downstream.name}.")
-        self.view.stand()
+        self._mark_confirmed()
         self._show_card()
         self.judged.emit()
 

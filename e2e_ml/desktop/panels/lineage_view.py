@@ -13,16 +13,15 @@ from PySide6.QtGui import (
     QAccessible,
     QAccessibleEvent,
     QFocusEvent,
+    QFont,
     QHelpEvent,
     QKeyEvent,
     QKeySequence,
     QMouseEvent,
-    QPainter,
     QResizeEvent,
     QShowEvent,
-    QWheelEvent,
 )
-from PySide6.QtWidgets import QFrame, QGraphicsScene, QGraphicsView, QToolTip, QWidget
+from PySide6.QtWidgets import QToolTip, QWidget
 
 from e2e_ml.desktop.actions import ACTIONS
 from e2e_ml.desktop.appearance import Appearance
@@ -33,27 +32,25 @@ from e2e_ml.desktop.panels import words
 from e2e_ml.desktop.panels.lineage.asked import Asked, Side
 from e2e_ml.desktop.panels.lineage.faces import Face
 from e2e_ml.desktop.panels.lineage.look import Look
-from e2e_ml.desktop.panels.lineage.minimap import Minimap
 from e2e_ml.desktop.panels.lineage.neighbourhood import Fold, Key, Neighbourhood, Tie, anchor
-from e2e_ml.desktop.panels.lineage.plan import EDGE, EMPTY, READABLE, Plan, around_of, plan_large, plan_small
-from e2e_ml.desktop.panels.lineage.sheet import Sheet, Standing
+from e2e_ml.desktop.panels.lineage.plan import EMPTY, Plan, around_of, plan_large, plan_small
+from e2e_ml.desktop.panels.lineage.sheet import Ends, Standing
+from e2e_ml.desktop.panels.lineage.walking import beside, closable, found_in, line_tip
 from e2e_ml.desktop.panels.lineage.ways import Ways, between
-from e2e_ml.lineage.graph import Edge, Evidence
+from e2e_ml.desktop.panels.lineage.zooming import Zooming
+from e2e_ml.lineage.graph import Evidence
 from e2e_ml.refs import Ref
 
 ORIGIN = "lineage"
 AT_ONCE = 90  # boxes that are laid out on the spot; more are laid out behind the window
-_LEAST, _MOST = 72, 232  # px, the height of a small drawing
-_LARGE_LEAST = 0.62  # below, a large drawing is not fitted by itself: it begins at the focus and is dragged
-_ZOOM = (0.08, 2.5)
-_MARGIN = 40  # px around a large drawing
+_MANY = 2  # fans and sides that were opened: with more, the drawing is made behind the window from the start
 _HOVER = 140  # ms that the mouse rests on a box before its ways are lit
 # What the keys of the drawing do, from the one list of actions.
 _VERBS = {QKeySequence(action.shortcut).toString(): action.args[0] for action in ACTIONS if action.where == "drawing"}
 _SAME = {Qt.Key.Key_Enter: "choose", Qt.Key.Key_Space: "choose", Qt.Key.Key_Equal: "larger", Qt.Key.Key_0: "fit"}
 
 
-class LineageView(QGraphicsView):
+class LineageView(Zooming):
     chosen_changed = Signal()  # another box or line is chosen, or none
     drawn = Signal()  # there is another drawing
     asked_changed = Signal()
@@ -69,48 +66,24 @@ class LineageView(QGraphicsView):
         clock: words.Clock = words.utc_now,
         operations: Operations | None = None,
     ) -> None:
-        super().__init__(parent)
+        super().__init__(Look(appearance.theme, QFont()), parent, large=large)
         self.setObjectName("lineageLarge" if large else "lineage")
         self._lifecycle, self._focus, self._appearance, self._clock = lifecycle, focus, appearance, clock
-        self._large, self._operations = large, operations
+        self._operations = operations
         self._asked = Asked()
-        self._plan: Plan = EMPTY
         self._look = Look(appearance.theme, self.font())
         self._laying: Operation[Plan] | None = None
         self._at: Key | None = None  # under the keyboard
         self._chosen: Key | None = None
         self._chosen_line: int | None = None
         self._hover: Key | None = None
-        self._lit_hover: Key | None = None
+        self._rested: Key | None = None  # what the mouse rests on
         self._hover_line: int | None = None
+        self._lit: tuple[frozenset[Key] | None, frozenset[tuple[Key, Key]]] = None, frozenset()
         self._found: list[Key] | None = None
         self._pressed_at: QPoint | None = None
         self._stale = False
-        self._fits = True  # until the person zooms
-        self.is_confirmed: Callable[[Edge], bool] = lambda edge: False
-        self._sheet = Sheet(self._look)
-        self._scene = QGraphicsScene(self)
-        self._scene.setItemIndexMethod(QGraphicsScene.ItemIndexMethod.NoIndex)
-        self._scene.addItem(self._sheet)
-        self.setScene(self._scene)
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setRenderHint(QPainter.RenderHint.Antialiasing)
-        self.setDragMode(QGraphicsView.DragMode.ScrollHandDrag)
-        self.setMouseTracking(True)
-        self.viewport().setMouseTracking(True)
-        self.viewport().setCursor(Qt.CursorShape.ArrowCursor)
-        self.setTransformationAnchor(QGraphicsView.ViewportAnchor.AnchorUnderMouse)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.minimap: Minimap | None = Minimap(self) if large else None
-        self._wants_map = True
-        if self.minimap is not None:
-            self.minimap.moved.connect(self.centerOn)
-            self.horizontalScrollBar().valueChanged.connect(self._show_sight)
-            self.verticalScrollBar().valueChanged.connect(self._show_sight)
-        else:
-            self.setFixedHeight(_LEAST)
+        self._confirmed: frozenset[Ends] = frozenset()
         self._later = QTimer(self)
         self._later.setSingleShot(True)
         self._later.timeout.connect(self._refresh_if_seen)
@@ -128,14 +101,6 @@ class LineageView(QGraphicsView):
     @property
     def shown(self) -> Neighbourhood:
         return self._plan.shown
-
-    @property
-    def plan(self) -> Plan:
-        return self._plan
-
-    @property
-    def sheet(self) -> Sheet:
-        return self._sheet
 
     @property
     def asked(self) -> Asked:
@@ -162,10 +127,6 @@ class LineageView(QGraphicsView):
         """What the box of `key` says. Raises KeyError where it is not drawn."""
         return self._plan.faces[key]
 
-    def centre_of(self, key: Key) -> QPoint:
-        """Where the box of `key` stands in the viewport, in pixels."""
-        return self.mapFromScene(self._sheet.rect_of(key).center())
-
     def ways(self) -> Ways:
         """The ways between the focus and what is chosen."""
         if self._chosen is None or self._plan.focus is None:
@@ -189,14 +150,7 @@ class LineageView(QGraphicsView):
         if before is not None:
             self._fits = False
         self.asked_changed.emit()
-        self.refresh(lambda: self._hold(keep, before))
-
-    def _hold(self, key: Key | None, before: QPoint | None) -> None:
-        if key is None or before is None or key not in self._plan.faces:
-            return
-        off = self.centre_of(key) - before
-        self.horizontalScrollBar().setValue(self.horizontalScrollBar().value() + off.x())
-        self.verticalScrollBar().setValue(self.verticalScrollBar().value() + off.y())
+        self.refresh(lambda: self.hold(keep, before) if keep is not None and before is not None else None)
 
     def _refresh_if_seen(self) -> None:
         """A drawing behind another page costs nothing: it is made when it is shown."""
@@ -220,53 +174,50 @@ class LineageView(QGraphicsView):
             self._laying = None
         if self._look.theme is not self._appearance.theme or self._look.base != self.font():
             self._look = Look(self._appearance.theme, self.font())
-        graph, now, asked = self._lifecycle.graph, self._clock(), self._asked
-        current = self._focus.current
-        focus = anchor(graph, current)
+        graph, now, asked, current = self._lifecycle.graph, self._clock(), self._asked, self._focus.current
+        focus, room = anchor(graph, current), self.room
         if focus is None:
             self._put_up(EMPTY, then)
             return
-        around = around_of(graph, focus, asked, large=self._large)
-        room = self._room()
         if not self._large:
+            around = around_of(graph, focus, asked, large=False)
             self._put_up(plan_small(graph, around, self._look, now, room), then)
             return
-        if self._operations is None or len(around.keys) <= AT_ONCE:
-            self._put_up(plan_large(graph, around, self._look, now, asked, current, room), then)
-            return
         look = self._look.again()
-        laying = self._operations.run(
-            "Drawing the lineage", lambda: plan_large(graph, around, look, now, asked, current, room)
-        )
-        self._laying = laying.success(lambda plan: self._put_up(plan, then))
-        self._laying.start()
+        if self._operations is not None and len(asked.opened) + len(asked.expanded) > _MANY:
+            self._lay_out(
+                lambda: plan_large(
+                    graph, around_of(graph, focus, asked, large=True), look, now, asked, current, room
+                ), then,
+            )  # fmt: skip
+            return
+        around = around_of(graph, focus, asked, large=True)  # its looks are bounded
+        if self._operations is not None and len(around.keys) > AT_ONCE:
+            self._lay_out(lambda: plan_large(graph, around, look, now, asked, current, room), then)
+            return
+        self._put_up(plan_large(graph, around, self._look, now, asked, current, room), then)
+
+    def _lay_out(self, work: Callable[[], Plan], then: Callable[[], object] | None) -> None:
+        if self._operations is not None:
+            laying = self._operations.run("Drawing the lineage", work)
+            self._laying = laying.success(lambda plan: self._put_up(plan, then)).start()
 
     def _put_up(self, plan: Plan, then: Callable[[], object] | None) -> None:
         self._laying = None
-        self._plan = plan
-        self._sheet.show_plan(plan, self._look)
-        for name in ("_at", "_chosen", "_hover", "_lit_hover"):
+        chosen = self.chosen_tie
+        self.lay(plan, self._look)
+        for name in ("_at", "_chosen", "_hover", "_rested"):
             if getattr(self, name) not in plan.faces:
                 setattr(self, name, None)
-        self._chosen_line = self._hover_line = None
-        self._found = None
-        self._can_close = self._closable()
-        self._stand()
-        margin = _MARGIN if self._large else EDGE
-        drawing = plan.drawing
-        whole = QRectF(0, 0, drawing.width, drawing.height).adjusted(-margin, -margin, margin, margin)
-        self._scene.setSceneRect(whole)
+        ends = (chosen.upstream, chosen.downstream) if chosen else None
+        again = (n for n, line in enumerate(plan.lines) if (line.tie.upstream, line.tie.downstream) == ends)
+        self._chosen_line, self._hover_line, self._found = next(again, None), None, None
+        self._can_close = closable(plan, self._asked) if self._large else {}
+        self._light()
         self._name(plan)
-        if not self._large:
-            scale = min(1.0, self._room() / max(whole.width(), 1))
-            self.setFixedHeight(min(max(round(whole.height() * scale) + 2, _LEAST), _MOST))
-        if self.minimap is not None:
-            self.minimap.show_plan(plan, self._look)
-        if self._fits:
-            self._fit_itself()
         if then is not None:
             then()
-        self._show_sight()
+        self.show_sight()
         self.viewport().update()
         self.drawn.emit()
         self.chosen_changed.emit()
@@ -279,43 +230,27 @@ class LineageView(QGraphicsView):
         more = f", and {len(plan.faces) - 60} more" if len(plan.faces) > 60 else ""
         self.setAccessibleName(f"Lineage of {plan.focus.name}: {names}{more}")
 
-    def _room(self) -> float:
-        return max(float(self.viewport().width()), 120.0)
-
     def _ties(self) -> list[Tie]:
         return [line.tie for line in self._plan.lines]
 
-    def _closable(self) -> dict[Side, bool]:
-        """The sides where what is drawn can be put away: those away from the focus, and those that were expanded."""
-        around, focus = self._plan.around, self._plan.focus
-        if around is None or not self._large:
-            return {}
-        found: dict[Side, bool] = {}
-        for tie in self._plan.shown.ties:
-            for ref, down in ((tie.upstream, True), (tie.downstream, False)):
-                if isinstance(ref, Ref):
-                    fan, side = around.fans.get(ref), Side(ref, down)
-                    found[side] = ref == focus or side in self._asked.expanded or (
-                        fan is not None and fan.downstream is down
-                    )  # fmt: skip
-        return found
+    def show_confirmed(self, confirmed: frozenset[Ends]) -> None:
+        """Mark the links that a person confirmed: their upstream and downstream ends, and their relations."""
+        self._confirmed = confirmed
+        self._stand()
 
-    def stand(self) -> None:
-        """Show again how things stand out, e.g. once something was said of a link."""
+    def _light(self) -> None:
+        """Find what is lit: the ways between the focus and what the mouse rests on, else what is chosen."""
+        focus, aim = self._plan.focus, self._rested or self._chosen
+        self._lit = None, frozenset()
+        if self._large and aim is not None and focus is not None and aim != focus:
+            ways = between(self._ties(), focus, aim)
+            self._lit = ways.keys | {aim, focus}, ways.ties
+        elif self._large and (tie := self.chosen_tie) is not None:
+            self._lit = frozenset((tie.upstream, tie.downstream)), frozenset(((tie.upstream, tie.downstream),))
         self._stand()
 
     def _stand(self) -> None:
-        focus = self._plan.focus
-        lit: frozenset[Key] | None = None
-        lines: frozenset[tuple[Key, Key]] = frozenset()
-        aim = self._lit_hover or self._chosen
-        if self._large and aim is not None and focus is not None and aim != focus:
-            ways = between(self._ties(), focus, aim)
-            lit, lines = ways.keys | {aim, focus}, ways.ties
-        elif self._large and self._chosen_line is not None:
-            tie = self._sheet.line(self._chosen_line).tie
-            lit, lines = frozenset((tie.upstream, tie.downstream)), frozenset(((tie.upstream, tie.downstream),))
-        told = {e for line in self._plan.lines for e in line.tie.edges if e.evidence is Evidence.DECLARED}
+        lit, lines = self._lit
         self._sheet.stand(
             Standing(
                 hover=self._hover,
@@ -326,9 +261,9 @@ class LineageView(QGraphicsView):
                 lit=lit,
                 lit_lines=lines,
                 found=frozenset(self._found) if self._found is not None else None,
-                near=focus,
+                near=self._plan.focus,
                 can_close=self._can_close,
-                confirmed=frozenset(e for e in told if self.is_confirmed(e)),
+                confirmed=self._confirmed,
             )
         )
 
@@ -412,8 +347,8 @@ class LineageView(QGraphicsView):
         self._tell_chosen()
 
     def _tell_chosen(self) -> None:
-        self._lit_hover = None
-        self._stand()
+        self._rested = None
+        self._light()
         self.setAccessibleDescription(self._spoken())
         QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.DescriptionChanged))
         self.chosen_changed.emit()
@@ -434,20 +369,13 @@ class LineageView(QGraphicsView):
         here = -1 if self._chosen_line is None else self._chosen_line
         self.select_line(next((n for n in doubts if n > here), doubts[0]))
         at = self._sheet.middle_of(self._chosen_line or 0)
-        self.ensureVisible(QRectF(at.x() - 60, at.y() - 60, 120, 120))
+        self.bring(QRectF(at.x() - 60, at.y() - 60, 120, 120))
 
     def look_for(self, text: str) -> list[Key]:
         """Dim all but the boxes that say `text`; those found, from left to right. Nothing is looked for in ""."""
-        wanted = text.lower().split()
-        if not wanted:
-            self._found = None
-            self._stand()
-            return []
-        places = self._plan.drawing.places
-        found = [key for key, face in self._plan.faces.items() if all(w in _searched(key, face) for w in wanted)]
-        self._found = sorted(found, key=lambda key: (places[key].layer, places[key].y))
+        self._found = found_in(self._plan, text)
         self._stand()
-        return self._found
+        return self._found or []
 
     def show_key(self, key: Key) -> None:
         """Stand on a box, and bring it into sight."""
@@ -455,26 +383,12 @@ class LineageView(QGraphicsView):
         if self._large:
             self.select(key)
         self._stand()
-        self.ensureVisible(self._sheet.rect_of(key), 32, 32)
+        self.bring(self._sheet.rect_of(key))
 
     def _step(self, across: int, along: int) -> None:
-        """Left and right walk along the lines, up and down within a layer."""
-        places = self._plan.drawing.places
         here = self._at if self._at is not None else self._chosen or self._plan.focus
-        if here not in places:
-            here = next(iter(places), None)
-        if here is None:
-            return
-        place = places[here]
-        if along:
-            there = [k for k, p in places.items() if p.layer == place.layer and along * (p.y - place.y) > 0]
-        elif across < 0:
-            there = [t.upstream for t in self._ties() if t.downstream == here]
-        else:
-            there = [t.downstream for t in self._ties() if t.upstream == here]
-        if there:
-            here = min(there, key=lambda k: abs(places[k].middle - place.middle))
-        self.show_key(here)
+        if (there := beside(self._plan, here, across, along)) is not None:
+            self.show_key(there)
 
     def go_home(self) -> None:
         """Back to the focus."""
@@ -482,70 +396,15 @@ class LineageView(QGraphicsView):
             self.show_key(focus)
             self.centerOn(self._sheet.rect_of(focus).center())
 
-    def toggle_map(self) -> None:
-        self._wants_map = not self._wants_map
-        self._show_sight()
-
-    # --- zoom and pan ---
-
-    def _fit_itself(self) -> None:
-        """As much as can be read: the whole drawing where that can, else it starts at the focus."""
-        self._scale_to_fit(_LARGE_LEAST if self._large else READABLE * 0.9)
-
-    def fit(self) -> None:
-        """The whole drawing, never larger than life."""
-        self._scale_to_fit(_ZOOM[0] if self._large else READABLE * 0.9)
-
-    def _scale_to_fit(self, least: float) -> None:
-        self._fits = True
-        rect = self._scene.sceneRect()
-        across, down = self.viewport().width() / max(rect.width(), 1), self.viewport().height() / max(rect.height(), 1)
-        scale = max(min(1.0, across, down), least)
-        self.resetTransform()
-        self.scale(scale, scale)
-        focus = self._plan.focus
-        if scale > min(across, down) and focus is not None and focus in self._plan.faces:
-            self.centerOn(self._sheet.rect_of(focus).center())
-        else:
-            self.centerOn(rect.center())
-        self._show_sight()
-
-    def zoom(self, factor: float) -> None:
-        self._fits = False
-        scale = self.transform().m11()
-        wanted = min(max(scale * factor, _ZOOM[0]), _ZOOM[1])
-        self.scale(wanted / scale, wanted / scale)
-        self._show_sight()
-
-    def _show_sight(self) -> None:
-        if self.minimap is None:
-            return
-        seen = self.mapToScene(self.viewport().rect()).boundingRect()
-        drawing = self._plan.drawing
-        whole = seen.contains(QRectF(0, 0, drawing.width, drawing.height))
-        self.minimap.setVisible(self._wants_map and not whole and bool(drawing.places))
-        if self.minimap.isVisible():
-            corner = QPoint(self.width() - self.minimap.width() - 12, self.height() - self.minimap.height() - 12)
-            self.minimap.move(corner)
-            self.minimap.show_sight(seen)
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        # In the inspector the plain wheel scrolls the panel; with Ctrl it zooms, as in any page.
-        if self._large or event.modifiers() & Qt.KeyboardModifier.ControlModifier:
-            self.zoom(1.0015 ** event.angleDelta().y())
-            event.accept()
-            return
-        event.ignore()
+    # --- mouse and keyboard ---
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
         if event.oldSize().width() != event.size().width():
             self._later.start()
         elif self._fits:
-            self._fit_itself()
-        self._show_sight()
-
-    # --- mouse and keyboard ---
+            self.fit_itself()
+        self.show_sight()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self._pressed_at = event.position().toPoint()
@@ -594,29 +453,29 @@ class LineageView(QGraphicsView):
         at = self.mapToScene(event.position().toPoint())
         key = self._sheet.box_at(at)
         line = self._sheet.line_at(at) if key is None else None
-        self._show_cursor(event.position().toPoint())
         if (key, line) != (self._hover, self._hover_line):
             self._hover, self._hover_line = key, line
             if self._large:
                 self._rests.start()
             self._stand()
+        self._show_cursor(event.position().toPoint())
 
     def _show_cursor(self, at: QPoint) -> None:
         point = self.mapToScene(at)
-        hit = self._sheet.box_at(point) is not None or self._sheet.knob_at(point) is not None
-        hit = hit or (self._large and self._sheet.line_at(point) is not None)
+        hit = self._sheet.box_at(point) is not None or self._hover_line is not None
+        hit = hit or (self._large and self._sheet.knob_at(point) is not None)
         self.viewport().setCursor(Qt.CursorShape.PointingHandCursor if hit else Qt.CursorShape.ArrowCursor)
 
     def _rest(self) -> None:
         """The mouse rests on a box: its ways are lit; beside everything, those of what is chosen are."""
-        self._lit_hover = self._hover if isinstance(self._hover, Ref | Fold) else None
-        self._stand()
+        self._rested = self._hover
+        self._light()
 
     def leaveEvent(self, event: QEvent) -> None:
         super().leaveEvent(event)
         self._rests.stop()
-        self._hover = self._hover_line = self._lit_hover = None
-        self._stand()
+        self._hover = self._hover_line = self._rested = None
+        self._light()
 
     def viewportEvent(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
@@ -634,7 +493,11 @@ class LineageView(QGraphicsView):
         if (key := self._sheet.box_at(point)) is not None:
             return self.face(key).tip
         number = self._sheet.line_at(point)
-        return "" if number is None else line_tip(self._sheet.line(number).tie, self._sheet.line(number).route.turned)
+        return (
+            ""
+            if number is None
+            else line_tip(self._sheet.line(number).tie, turned=self._sheet.line(number).route.turned)
+        )
 
     def focusInEvent(self, event: QFocusEvent) -> None:
         super().focusInEvent(event)
@@ -653,14 +516,3 @@ class LineageView(QGraphicsView):
             verb = None
         if verb is None or not self.do(verb):
             super().keyPressEvent(event)
-
-
-def line_tip(tie: Tie, turned: bool) -> str:
-    told = tie.reason or "What is folded, or left out, ties them."
-    return told + ("\nIt closes a cycle." if turned else "")
-
-
-def _searched(key: Key, face: Face) -> str:
-    names = [ref.name for ref in key.refs] if isinstance(key, Fold) else [key.name, *key.keys]
-    rows = [row.name for row in face.rows]
-    return " ".join([face.label, face.caption, key.kind.value, *names, *rows]).lower()

@@ -90,7 +90,7 @@ class FilterChip(QAbstractButton):
     def __init__(self, what: Kind | Evidence, appearance: Appearance, parent: QWidget) -> None:
         super().__init__(parent)
         self.what = what
-        self.number = 0
+        self.number, self._figure = 0, ""
         self._appearance = appearance
         self._look = Look(appearance.theme, self.font())
         self.setCheckable(True)
@@ -100,11 +100,12 @@ class FilterChip(QAbstractButton):
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         appearance.changed.connect(self.update)
 
-    def show_number(self, number: int, *, shown: bool) -> None:
-        self.number = number
+    def show_number(self, number: int, *, shown: bool, more: bool = False) -> None:
+        """`more`: that many were looked at, and there are others."""
+        self.number, self._figure = number, f"{number:,}{'+' if more else ''}"
         self.setChecked(shown)
         noun = self.what.value
-        told = f"{number:,} {plural(noun) if isinstance(self.what, Kind) else f'{noun} links'}"
+        told = f"{self._figure} {plural(noun) if isinstance(self.what, Kind) else f'{noun} links'}"
         self.setToolTip(f"{told}: click to {'leave them out' if shown else 'show them again'}")
         self.setAccessibleName(f"{told}, {'shown' if shown else 'left out'}")
         self.updateGeometry()
@@ -117,7 +118,7 @@ class FilterChip(QAbstractButton):
     def sizeHint(self) -> QSize:
         look = self._fresh()
         sample = glyphs.SIZE if isinstance(self.what, Kind) else _SAMPLE
-        width = 2 * _PAD + sample + 2 * _GAP + look.width(self.word, SMALL) + look.width(f"{self.number:,}", SMALL)
+        width = 2 * _PAD + sample + 2 * _GAP + look.width(self.word, SMALL) + look.width(self._figure, SMALL)
         return QSize(round(width) + 2, HEIGHT)
 
     def _fresh(self) -> Look:
@@ -159,7 +160,7 @@ class FilterChip(QAbstractButton):
         if not on:
             painter.drawLine(QPointF(x, HEIGHT / 2 + 0.5), QPointF(x + width, HEIGHT / 2 + 0.5))
         painter.setPen(look.colour("dim"))
-        painter.drawText(QRectF(x + width + _GAP, 0, 80, HEIGHT), middle_line, f"{self.number:,}")
+        painter.drawText(QRectF(x + width + _GAP, 0, 80, HEIGHT), middle_line, self._figure)
         painter.end()
 
 
@@ -185,14 +186,16 @@ class FilterBar(QWidget):
         policy.setHeightForWidth(True)
         self.setSizePolicy(policy)
 
-    def show_counts(self, kinds: Mapping[Kind, int], evidence: Mapping[Evidence, int], asked: Asked) -> None:
-        """A chip for all that is there, or is left out."""
+    def show_counts(
+        self, kinds: Mapping[Kind, int], evidence: Mapping[Evidence, int], asked: Asked, *, cut: bool
+    ) -> None:
+        """A chip for all that is there, or is left out. `cut`: there are more links than were looked at."""
         for what, chip in self.chips.items():
             if isinstance(what, Kind):
                 number, shown = kinds.get(what, 0), what not in asked.left_out
             else:
                 number, shown = evidence.get(what, 0), what not in asked.unbelieved
-            chip.show_number(number, shown=shown)
+            chip.show_number(number, shown=shown, more=cut and isinstance(what, Evidence) and number > 0)
             chip.setVisible(bool(number) or not shown)
 
 

@@ -85,6 +85,7 @@ class Surroundings:
     kinds: Mapping[Kind, int] = field(default_factory=dict[Kind, int])  # all there are, whatever is left out
     evidence: Mapping[Evidence, int] = field(default_factory=dict[Evidence, int])  # of edges, likewise
     fans: Mapping[Ref, Fan] = field(default_factory=dict[Ref, Fan])  # which fan a thing belongs to
+    cut: bool = False  # there are edges that were counted, not looked at
 
     def whole(self) -> Neighbourhood:
         return Neighbourhood(self.keys, self.ties)
@@ -137,7 +138,7 @@ def surroundings(
         if side.ref in shown and (n := unseen(graph, region, side))
     }
     evidence = Counter(edge.evidence for edge in told.edges.values())
-    return Surroundings(focus, tuple(keys), tuple(ties), more, told.counts(), evidence, region.fans)
+    return Surroundings(focus, tuple(keys), tuple(ties), more, told.counts(), evidence, region.fans, bool(told.more))
 
 
 def neighbourhood(graph: Graph, focus: Ref, detail: Detail, asked: Asked = Asked()) -> Neighbourhood:  # noqa: B008

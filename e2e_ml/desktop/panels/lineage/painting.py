@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import Flag, auto
 from itertools import pairwise
 
 from PySide6.QtCore import QPointF, QRectF, Qt
@@ -22,23 +21,25 @@ ROW = 19.0  # px, a column inside a box
 HEAD = 44.0  # px, the two lines of a large box
 SMALL_HEAD = 26.0
 KNOB = 7.5  # px, the radius of + and -
-FAR = 0.5  # times its size: below, words cannot be read and are not drawn
+FAR = 0.5  # times its size: below, a box says its name alone, in larger letters
+FARTHER = 0.28  # below, no name could be read
+_AFAR = 21  # px, the letters of a name from afar
 _MARK = 7.0
 _CHIP = 17.0
 
 
-class Part(Flag):
-    """How a box or a line stands out."""
+class Part:
+    """How a box or a line stands out, as bits: an enumeration's own cost more than what they guard."""
 
     NONE = 0
-    HOVER = auto()
-    KEYS = auto()  # the keyboard stands on it
-    CHOSEN = auto()
-    DIMMED = auto()
-    FOUND = auto()  # a search found it
-    LIT = auto()
-    UP_OPEN = auto()  # a knob that closes is offered at its left
-    DOWN_OPEN = auto()
+    HOVER = 1
+    KEYS = 2  # the keyboard stands on it
+    CHOSEN = 4
+    DIMMED = 8
+    FOUND = 16  # a search found it
+    LIT = 32
+    UP_OPEN = 64  # a knob that closes is offered at its left
+    DOWN_OPEN = 128
 
 
 def box_size(face: Face, look: Look, most: float) -> tuple[float, float]:
@@ -82,16 +83,16 @@ def _chip_width(sign: Sign, look: Look) -> float:
     return min(look.width(sign.word, SMALL), 120) + _MARK + 5 + 12
 
 
-def paint_box(painter: QPainter, look: Look, face: Face, place: Place, part: Part, scale: float) -> None:
+def paint_box(painter: QPainter, look: Look, face: Face, place: Place, part: int, scale: float) -> None:
     """A box, with its top left corner where its place says."""
     painter.save()
     painter.translate(place.x, place.y)
-    if Part.DIMMED in part:
-        painter.setOpacity(0.3)
+    if part & Part.DIMMED:
+        painter.setOpacity(0.36)
     box = QRectF(0.5, 0.5, place.width - 1, place.height - 1)
     _frame(painter, look, face, box, part)
     if scale < FAR:
-        _from_afar(painter, look, face, box)
+        _from_afar(painter, look, face, box, scale)
     else:
         _words(painter, look, face, box, part)
         _rows(painter, look, face, box)
@@ -136,15 +137,15 @@ def outline(face: Face, box: QRectF) -> QPainterPath:
     return path
 
 
-def _frame(painter: QPainter, look: Look, face: Face, box: QRectF, part: Part) -> None:
+def _frame(painter: QPainter, look: Look, face: Face, box: QRectF, part: int) -> None:
     small = not face.caption
     trouble = face.sign.tone if face.sign and face.sign.tone in (Tone.WARN, Tone.BAD) else None
     edge, width = look.colour("line"), 1.0
     if trouble is not None:
         edge, width = marks.ink(trouble, look.theme), 1.4
-    if Part.FOUND in part or Part.CHOSEN in part or face.focus:
-        edge, width = look.colour("accent"), 2.0 if Part.CHOSEN in part or Part.FOUND in part else 1.4
-    elif Part.HOVER in part and trouble is None:
+    if part & Part.FOUND or part & Part.CHOSEN or face.focus:
+        edge, width = look.colour("accent"), 2.0 if part & Part.CHOSEN or part & Part.FOUND else 1.4
+    elif part & Part.HOVER and trouble is None:
         edge = look.colour("dim")
     pen = QPen(edge, width)
     if isinstance(face.key, Fold) or face.gone:
@@ -170,13 +171,13 @@ def _frame(painter: QPainter, look: Look, face: Face, box: QRectF, part: Part) -
                 painter.drawRect(QRectF(box.left(), y, 4, 5))
                 y += 8
         painter.setClipping(False)
-    if Part.KEYS in part:
+    if part & Part.KEYS:
         painter.setPen(QPen(look.colour("accent"), 1.6))
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawRoundedRect(box.adjusted(-3, -3, 3, 3), 9, 9)
 
 
-def _words(painter: QPainter, look: Look, face: Face, box: QRectF, part: Part) -> None:
+def _words(painter: QPainter, look: Look, face: Face, box: QRectF, part: int) -> None:
     large, fold = bool(face.caption), isinstance(face.key, Fold)
     size = TEXT if large else SMALL
     ink = look.colour("accent" if face.focus else "dim" if face.gone or fold else "ink")
@@ -203,8 +204,11 @@ def _words(painter: QPainter, look: Look, face: Face, box: QRectF, part: Part) -
         width = min(_chip_width(face.loud, look), box.width() - 2 * _pad(face))
         marks.draw_chip(painter, QRectF(right - width, y - 1, width, _CHIP), face.loud, look.theme, look.base)
         right -= width + 8
-    if right - left >= min(look.width(face.caption, SMALL), 48):  # less would tell nothing
-        _line(painter, look, QRectF(left, y, right - left, 15), face.caption, SMALL, look.colour("dim"))
+    told = face.caption
+    if face.loud and look.width(told, SMALL) > right - left:  # the kind, and not the figure beside it
+        told = told.partition(" · ")[0]
+    if right - left >= min(look.width(told, SMALL), 48):  # less would tell nothing
+        _line(painter, look, QRectF(left, y, right - left, 15), told, SMALL, look.colour("dim"))
     del part
 
 
@@ -235,28 +239,33 @@ def _rows(painter: QPainter, look: Look, face: Face, box: QRectF) -> None:
         _line(painter, look, QRectF(left, y, right - left, ROW), text, SMALL, look.colour("dim"))
 
 
-def _from_afar(painter: QPainter, look: Look, face: Face, box: QRectF) -> None:
-    """Where words cannot be read: the kind, and what is wrong, as large as there is room."""
-    size = min(box.height() - 10, 26.0)
-    centre = box.center()
-    if face.sign and face.sign.tone in (Tone.WARN, Tone.BAD, Tone.LIVE):
-        spot = QRectF(centre.x() - size / 2, centre.y() - size / 2, size, size)
+def _from_afar(painter: QPainter, look: Look, face: Face, box: QRectF, scale: float) -> None:
+    """Where small words cannot be read: the name, or a bar in its place, and what is wrong, as large as can be."""
+    room = QRectF(box.left() + 10, box.top(), box.width() - 20, min(box.height(), HEAD))
+    if face.sign and face.sign.tone in (Tone.WARN, Tone.BAD):
+        size = min(room.height() - 12, 22.0)
+        spot = QRectF(room.right() - size, room.center().y() - size / 2, size, size)
         marks.draw_mark(painter, spot, face.sign.tone, look.theme)
+        room.setRight(spot.left() - 6)
+    ink = look.colour("accent" if face.focus else "dim" if isinstance(face.key, Fold) or face.gone else "ink")
+    if scale >= FARTHER:
+        _line(painter, look, room, face.label, _AFAR, ink, struck=face.gone)
         return
     painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(look.colour("accent" if face.focus else "line"))
-    long = min(box.width() - 16, 7.0 * len(face.label))
-    painter.drawRect(QRectF(box.left() + 8, centre.y() - 4, max(long, 6), 8))
+    ink = QColor(ink)
+    ink.setAlphaF(0.35)
+    painter.setBrush(ink)
+    painter.drawRect(QRectF(room.left(), room.center().y() - 5, min(room.width(), 8.0 * len(face.label)), 10))
 
 
 def knob_centre(place: Place, *, down: bool) -> QPointF:
     return QPointF(place.right if down else place.x, place.y + min(place.height, HEAD) / 2)
 
 
-def paint_knobs(painter: QPainter, look: Look, face: Face, place: Place, part: Part) -> None:
+def paint_knobs(painter: QPainter, look: Look, face: Face, place: Place, part: int) -> None:
     """+ where more lies behind a box than is drawn, - where what is drawn can be put away."""
     for down, more, can_close in (
-        (False, face.more_up, Part.UP_OPEN in part), (True, face.more_down, Part.DOWN_OPEN in part),
+        (False, face.more_up, part & Part.UP_OPEN), (True, face.more_down, part & Part.DOWN_OPEN),
     ):  # fmt: skip
         if not more and not can_close:
             continue
@@ -295,7 +304,7 @@ def curve(points: tuple[tuple[float, float], ...]) -> QPainterPath:
 
 
 def paint_tie(
-    painter: QPainter, look: Look, path: QPainterPath, mark_at: QPointF, evidence: Evidence, part: Part, scale: float,
+    painter: QPainter, look: Look, path: QPainterPath, mark_at: QPointF, evidence: Evidence, part: int, scale: float,
     *, turned: bool, confirmed: bool, arrow: float,
 ) -> None:  # fmt: skip
     """A line: its dashes say the evidence, and so does a mark on it; dotted where it closes a cycle.
@@ -303,9 +312,9 @@ def paint_tie(
     `arrow`: 1 where it ends going right, -1 where going left.
     """
     lit = bool(part & (Part.LIT | Part.CHOSEN | Part.HOVER | Part.KEYS))
-    painter.setOpacity(0.12 if Part.DIMMED in part else 1.0 if lit else 0.7)
+    painter.setOpacity(0.12 if part & Part.DIMMED else 1.0 if lit else 0.7)
     pen = look.line(evidence, lit=lit, turned=turned)
-    if Part.CHOSEN in part:
+    if part & Part.CHOSEN:
         pen.setWidthF(2.6)
     painter.setPen(pen)
     painter.setBrush(Qt.BrushStyle.NoBrush)

@@ -31,8 +31,8 @@ SMALL = Detail(fan=4, runs=False)
 _STEPS = ((9, 9), (3, 3), (2, 3), (1, 3), (2, 2), (1, 2), (1, 1))
 _WIDTHS = (112.0, 92.0, 84.0)
 # A large drawing shows all; what gives way is the air. Widest box, gaps across and down, in px.
-_AIR = ((208.0, 52.0, 18.0), (184.0, 36.0, 16.0), (160.0, 28.0, 14.0))
-_FEW = 120  # boxes up to which the air is fitted to the room; more will be dragged in any case
+_AIR = ((216.0, 52.0, 18.0), (188.0, 36.0, 16.0), (168.0, 28.0, 14.0))
+_FEW = 90  # boxes up to which the air is fitted to the room; more will be dragged in any case
 EDGE = 4  # px around a small drawing
 READABLE = 0.84  # a small drawing is not shown smaller than this
 
@@ -68,11 +68,18 @@ def plan_large(graph: Graph, around: Surroundings, look: Look, now: datetime, as
     columns = columns_of(graph, shown.keys) if asked.columns else Columns()
     faces = {key: _face(graph, key, now, around, columns, chosen, large=True) for key in shown.keys}
     ends = _ends(shown, columns)
-    for most, *gaps in _AIR if len(faces) <= _FEW else _AIR[1:2]:
+    for most, *gaps in _AIR if len(faces) <= _FEW else [_roomy(len(faces))]:
         boxes = [Box(key, *box_size(face, look, most)) for key, face in faces.items()]
         if width_of(boxes, ends, gap_x=gaps[0]) <= room:
             break
     return _arranged(graph, around, shown, faces, columns, boxes, gaps)  # pyright: ignore[reportPossiblyUnboundVariable]
+
+
+def _roomy(boxes: int) -> tuple[float, float, float]:
+    """The air of a drawing that fits nowhere: the more lines between two layers, the more room they need to be told
+    apart."""
+    most, across, along = _AIR[0]
+    return most, min(200.0, across + boxes / 4), along
 
 
 def plan_small(graph: Graph, around: Surroundings, look: Look, now: datetime, room: float) -> Plan:

@@ -21,11 +21,18 @@ from e2e_ml.desktop.panels.lineage.look import Look
 from e2e_ml.desktop.panels.lineage.neighbourhood import Key
 from e2e_ml.desktop.panels.lineage.painting import KNOB, Part
 from e2e_ml.desktop.panels.lineage.plan import EMPTY, Line, Plan
-from e2e_ml.lineage.graph import Edge
+from e2e_ml.lineage.graph import Edge, Relation
 from e2e_ml.refs import Ref
 
 _AROUND = 10.0  # px around a box or a line that it paints
 _NEAR = 10.0  # px, the width at which a line is hit
+
+
+Ends = tuple[Ref, Ref, Relation]  # what tells a link
+
+
+def ends_of(edge: Edge) -> Ends:
+    return edge.upstream, edge.downstream, edge.relation
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,7 @@ class Standing:
     found: frozenset[Key] | None = None  # by a search; the others are dimmed
     near: Key | None = None  # lines at it are lit where nothing else is
     can_close: Mapping[Side, bool] = field(default_factory=dict[Side, bool])
-    confirmed: frozenset[Edge] = frozenset()
+    confirmed: frozenset[Ends] = frozenset()  # links that a person said are there
 
 
 @dataclass(slots=True)
@@ -195,7 +202,7 @@ class Sheet(QGraphicsItem):
             part |= Part.LIT
         painting.paint_tie(
             painter, self.look, drawn.path, drawn.middle, tie.evidence, part, scale, turned=drawn.line.route.turned,
-            confirmed=any(edge in now.confirmed for edge in tie.edges), arrow=drawn.arrow,
+            confirmed=any(ends_of(edge) in now.confirmed for edge in tie.edges if now.confirmed), arrow=drawn.arrow,
         )  # fmt: skip
 
     def _paint_box(self, painter: QPainter, key: Key, scale: float) -> None:
@@ -207,9 +214,9 @@ class Sheet(QGraphicsItem):
             part |= Part.KEYS
         if key == now.chosen:
             part |= Part.CHOSEN
-        if now.found is not None:
-            part |= Part.FOUND if key in now.found else Part.DIMMED
-        elif now.lit is not None and key not in now.lit:
+        is_found = now.found is not None and key in now.found
+        part |= Part.FOUND if is_found else Part.NONE
+        if (now.found is not None or now.lit is not None) and not is_found and key not in (now.lit or ()):
             part |= Part.DIMMED
         if isinstance(key, Ref) and key in (now.hover, now.keys, now.chosen):
             part |= Part.UP_OPEN if self._closes(key, down=False) else Part.NONE
