@@ -25,12 +25,16 @@ from e2e_ml.festaf.run_tags import (
 )
 from e2e_ml.lineage.collectors import Batch, CollectError, Record
 from e2e_ml.lineage.collectors.feast import COMPLETE, feast_collector
+from e2e_ml.lineage.collectors.http import Connection
+from e2e_ml.lineage.collectors.mlflow import MlflowCollector
+from e2e_ml.lineage.graph import Evidence, Relation
+from e2e_ml.lineage.index import Index
 from e2e_ml.refs import FEAST, Ref
 from e2e_ml.workspace import Feast
 from tests.integration.feast_world import PROJECT, SERVICE, FeastWorld, feast_world, registry_server, run_feast
 from tests.servers import free_port
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)  # Feast starts several times, and each takes its time
 RECORDED = Path(__file__).parent.parent / "unit" / "lineage" / "feast" / "registry.db"
 STATS = refs.feature_view(PROJECT, "driver_hourly_stats", FEAST)
 
@@ -158,6 +162,26 @@ def test_runs_of_apply_and_materialize_are_no_trainings(world: FeastWorld) -> No
     assert len(runs) >= 2
     for run in runs:
         assert read_retrievals({tag["key"]: tag["value"] for tag in run["data"]["tags"]}) == ((), False)
+
+
+def test_its_service_trains_the_run_and_the_run_logs_the_version(world: FeastWorld) -> None:
+    index = Index(None)
+    feast = feast_collector(Feast(registry=str(world.registry)), world.repository)
+    mlflow = MlflowCollector(Connection("local", lambda: world.mlflow_url))
+    for collector in (feast, mlflow):
+        for batch in collector.collect({}):
+            index.upsert(collector.name, batch)
+        collector.close()
+    graph = index.graph()
+    run, service = refs.run("local", world.run_id), refs.feature_service(PROJECT, SERVICE, FEAST)
+    version = refs.model_version("local", world.model, world.version)
+    trained = {(edge.upstream, edge.evidence) for edge in graph.upstream(run) if edge.relation is Relation.TRAINS}
+    assert trained == {(service, Evidence.DECLARED)}
+    below = graph.walk(refs.feature(PROJECT, "driver_hourly_stats", "conv_rate", FEAST), down=True)
+    assert {service, run, version} <= set(below)
+    alone = {edge.upstream for edge in graph.upstream(refs.run("local", world.alone_id))}
+    assert refs.feature(PROJECT, "driver_hourly_stats", "acc_rate", FEAST) in alone
+    assert refs.feature(PROJECT, "driver_hourly_stats_fresh", "conv_rate", FEAST) in alone
 
 
 # --- registry servers that answer otherwise --------------------------------------------------------------------------
