@@ -33,11 +33,15 @@ from e2e_ml.openlineage import sending
 from e2e_ml.openlineage.naming import dag_run_id, task_run_id
 from e2e_ml.openlineage.server import MOST_BATCH, MOST_BYTES, create_app
 from e2e_ml.refs import Kind
+from e2e_ml.stack import Stack, State
+from e2e_ml.workspace import Workspace
 from tests.festaf_server import TOKEN, run_server
+from tests.integration.conftest import until
 from tests.servers import free_port
-from tests.unit.festaf.worlds import feature, project, weather
+from tests.unit.festaf.worlds import feature, plane, project, weather
 from tests.unit.openlineage.samples import RUN, recorded, run_event
 
+pytestmark = pytest.mark.timeout(420)
 KEY = "a key of the tests"
 BEARER = {"authorization": f"Bearer {KEY}"}
 
@@ -342,6 +346,46 @@ def test_dags_do_not_notice_that_nobody_answers(tmp_path: Path) -> None:
     store = project(tmp_path / "flights", weather(), weather(name="pier", schedule=None), weather(name="strict"))
     ended = run_dags(tmp_path, store, OPENLINEAGE_URL="http://127.0.0.1:9", OPENLINEAGE_API_KEY=KEY)
     assert set(ended.values()) == {"success"}
+
+
+LOADER = '"""The DAGs of a project."""\nfrom e2e_ml.festaf.airflow import load\n\nglobals().update(load({path!r}))\n'
+
+
+def test_what_a_managed_airflow_runs_arrives_at_the_managed_feature_store(tmp_path: Path) -> None:
+    root = tmp_path / "workspace"
+    store = project(root / "flights", weather(schedule=None), plane().model_copy(update={"schedule": "@once"}))
+    (root / "dags").mkdir()
+    (root / "dags" / "festaf_flights.py").write_text(LOADER.format(path=str(store.path)))
+    (root / "workbench.yaml").write_text(
+        "version: 1\nname: flights\nservices:\n  festaf: {managed: true, project: flights}\n"
+    )
+    with Stack(Workspace.load(root)) as stack:
+        airflow, festaf = stack.services["airflow"], stack.services["festaf"]
+        for service in (airflow, festaf):
+            service.start()
+        until(lambda: {s.status().state for s in (airflow, festaf)} == {State.UP}, what="the services are not up")
+        login, ours = airflow.login(), festaf.login()
+        assert login
+        assert ours
+        with (
+            httpx.Client(base_url=f"{airflow.url}/api/v2", headers=login.headers, timeout=30) as api,
+            httpx.Client(base_url=f"{festaf.url}/api/v1/lineage", headers=ours.headers, timeout=30) as inbox,
+        ):
+            dag = "/dags/festaf.flights.plane"
+            until(lambda: api.get(dag).status_code == 200, what="the DAG is not read")
+            api.patch(dag, json={"is_paused": False}).raise_for_status()
+            # The last of its tasks has ended.
+            until(lambda: inbox.get("/events").json()["newest"] >= 10, what="its events have not arrived")
+            told = [each["event"] for each in inbox.get("/events").raise_for_status().json()["events"]]
+            assert inbox.get("/events", headers={"authorization": "Bearer wrong"}).status_code == 401
+    assert [e["eventType"] for e in told] == ["START", "COMPLETE"] * 5
+    assert {e["job"]["namespace"] for e in told} == {"flights"}  # the workspace's name
+    (output,) = (o for e in told for o in e["outputs"])
+    assert (output["namespace"], output["name"]) == ("festaf://flights", "plane")
+    key = ours.headers["Authorization"].partition(" ")[2]
+    logs = [path.read_bytes() for path in (root / ".e2e-ml").rglob("*.log")]
+    assert logs
+    assert not any(key.encode() in log for log in logs)
 
 
 def collected(url: str, after: int) -> Graph:
