@@ -180,7 +180,11 @@ def test_a_feature_turns_all_three_views(world: World) -> None:
 def test_each_run_hangs_on_its_own_mapped_task_instance(world: World) -> None:
     runs = {node.title: node.ref for node in world.graph.nodes(Kind.RUN)}
     instances = {
-        name: [e.upstream for e in world.graph.upstream(run) if e.upstream.kind is Kind.TASK_INSTANCE]
+        name: [
+            e.upstream
+            for e in world.graph.upstream(run)
+            if e.upstream.kind is Kind.TASK_INSTANCE and e.evidence is Evidence.DECLARED
+        ]
         for name, run in runs.items()
     }
     assert [i.keys[2:] for i in instances["logistic"]] == [("fit", "0")]

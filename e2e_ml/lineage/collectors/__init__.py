@@ -48,6 +48,7 @@ class Batch:
     complete: frozenset[Kind] = frozenset()
     sweep: int | None = None  # rises from sweep to sweep, e.g. the time at which it began
     gone: tuple[Ref, ...] = ()
+    progress: str = ""  # for people, where there is more to come: "Reading DAG runs: 12,000 so far."
 
 
 class Collector(Protocol):

@@ -1,234 +1,315 @@
 """Airflow over its REST API v2: DAGs, DAG runs, task instances, assets and their events.
 
-Read as JSON, not through the typed client: an Airflow somewhat older or newer than that client has states and fields
-that the client refuses, and it has to be shown all the same.
+A visit asks for what has changed since the last one, page by page, each page a batch with a cursor of its own, so that
+a visit that is cut short goes on where it was. What came before the first visit is read backwards from today, some
+pages at each visit. Its requests are a constant number and those for what has changed:
+
+    runs, task instances       those updated since, and the events of assets since
+    DAGs, assets               the whole list where it fits one page, else a page in turn and what the news name
+    documentation and source   of the DAGs with a new version, and of one DAG in turn, for Airflow changes a version in
+                               place that no run has used
+    what was deleted           is what a reading of the whole list did not name: at once where its count has shrunk,
+                               else by a page of it now and then
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import copy
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
 
-from e2e_ml import refs
-from e2e_ml.lineage.collectors import Batch, CollectError, Record
-from e2e_ml.lineage.collectors.http import Api, Connection, iso, known, since
-from e2e_ml.lineage.graph import Edge, Evidence, Node, Relation
-from e2e_ml.refs import Kind, Ref
+import httpx
 
-MOST_RUNS = 1_000  # the newest DAG runs, task instances and asset events that a full visit reads
-MOST_REASONS = 20  # logs that a visit reads, each of a run that failed
-MOST_WORDS = 400  # characters of what a failed task said
-_SENTENCES = ("FeatureStoreError", "AirflowFailException", "IngestError")  # exceptions that are sentences by themselves
-FULL_EVERY = 900.0  # seconds between full visits, which alone see what was deleted
+from e2e_ml.lineage.collectors import Batch, Record
+from e2e_ml.lineage.collectors import airflow_records as records
+from e2e_ml.lineage.collectors.airflow_api import (
+    ASSETS,
+    DAGS,
+    EVENTS,
+    INSTANCES,
+    LIMIT,
+    RUNS,
+    VERSIONS,
+    AirflowApi,
+    Listing,
+    Page,
+)
+from e2e_ml.lineage.collectors.dag_source import Constants, constants
+from e2e_ml.lineage.collectors.http import Api, Connection, StatusError, since
+from e2e_ml.lineage.collectors.visits import MOST_PAGES, START, Place, Read, State, Visit
+from e2e_ml.refs import Kind
+
+FORM = 2  # of the cursor; one of another form is a first visit
 OVERLAP = 30.0  # seconds read twice, for rows that were being written during the last visit
-_RUNS = "/api/v2/dags/~/dagRuns"
-_INSTANCES = "/api/v2/dags/~/dagRuns/~/taskInstances"
+MOST_DESCRIBED = 20  # DAGs whose details and source a visit reads
+MOST_NAMED = 10  # DAGs with new runs that a visit reads one by one
+MOST_REASONS = 20  # logs that a visit reads, each of a run that failed
+ASSETS_AT_FIRST = 50  # assets of a page at the first reading, when each may need a request for its newest event
+EVENTS_AT_FIRST = 5  # pages of the newest events before that
 
 
 class AirflowCollector:
-    def __init__(self, connection: Connection) -> None:
-        self._instance = connection.instance
-        self._api = Api("Airflow", connection)
+    def __init__(self, connection: Connection, transport: httpx.BaseTransport | None = None) -> None:
+        self.instance = connection.instance
+        self.http = Api("Airflow", connection, transport)
+        self.api = AirflowApi(self.http)
+        self.memory = _Memory()
+        self._again = False
 
     @property
     def name(self) -> str:
-        return f"airflow:{self._instance}"
+        return f"airflow:{self.instance}"
+
+    @property
+    def requests(self) -> int:
+        """Sent so far."""
+        return self.http.requests
 
     def close(self) -> None:
-        self._api.close()
+        self.http.close()
+
+    def look_again(self) -> None:
+        self._again = True
 
     def collect(self, cursor: Mapping[str, Any]) -> Iterator[Batch]:
-        api, found = self._api, _Found(self._instance, cursor.get("writers", {}))
-        dags = list(api.pages("/api/v2/dags", "dags", exclude_stale=True, order_by="dag_id"))
-        now = since(api, 0)
-        full = now - cursor.get("full", 0.0) >= FULL_EVERY
-        for dag in dags:
-            found.dag(dag)
-        for asset in api.pages("/api/v2/assets", "assets", order_by="id"):
-            found.asset(asset)
-        new: dict[str, Any] = {} if full else {"updated_at_gte": iso(cursor["since"])}
-        most = MOST_RUNS if full else None
-        runs = list(api.pages(_RUNS, "dag_runs", most=most, order_by="-run_after", **new))
-        for run in runs:
-            found.dag_run(run)
-        instances = list(api.pages(_INSTANCES, "task_instances", most=most, order_by="-start_date", **new))
-        for instance in instances:
-            found.task_instance(instance)
-        for dag_id, run_id, instance in _failures(runs, instances):
-            if reason := self._reason(dag_id, run_id, instance):
-                found.failed(dag_id, run_id, f"{instance['task_id']} failed: {reason}")
-        new = {} if full else {"timestamp_gte": iso(cursor["since"])}
-        for event in api.pages("/api/v2/assets/events", "asset_events", most=most, order_by="-timestamp", **new):
-            found.event(event)
-        found.written()
-        yield Batch(
-            records=found.records(),
-            complete=frozenset({Kind.DAG, Kind.ASSET, *_seen_whole(full, runs, instances)}),
-            cursor={
-                "since": now - OVERLAP,
-                "full": now if full else cursor["full"],
-                "writers": found.writers,
-            },
-        )
+        state = copy.deepcopy(dict(cursor)) if cursor.get("form") == FORM else {"form": FORM}
+        again, self._again = self._again, False
+        yield from _Visit(self, state, again).batches()
 
-    def _reason(self, dag_id: str, run_id: str, instance: Mapping[str, Any]) -> str | None:
-        """What the last try of a failed task instance said, as its log has it; None where it cannot be told."""
-        dag, run, task = (quote(part, safe="") for part in (dag_id, run_id, instance["task_id"]))
-        path = f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/{instance.get('try_number') or 1}"
+
+class _Memory:
+    """What spares requests while the collector lives; nothing is lost with it."""
+
+    def __init__(self) -> None:
+        self.explained: dict[tuple[str, str], Any] = {}  # failed runs whose reason was asked for -> when they ended
+        self.refused: set[str] = set()  # what this login may not read
+
+
+class _Visit(Visit):
+    def __init__(self, collector: AirflowCollector, state: State, again: bool) -> None:
+        super().__init__(state, again)
+        self._instance, self._api, self._http = collector.instance, collector.api, collector.http
+        self._memory = collector.memory
+        self._seen: list[str] = []  # DAGs that this visit has read
+        self._named: dict[str, None] = {}  # DAGs with new runs
+        self._failed: dict[tuple[str, str], Any] = {}  # runs -> when they ended
+        self._newest: dict[int, Any] | None = None  # event of an asset, by the asset's number
+
+    def batches(self) -> Iterator[Batch]:
+        self._compare_counts()
+        self.begin(since(self._http, 0), OVERLAP, ("runs", "instances", "assets"))
+        yield from self._list("dags", DAGS, Kind.DAG, self._dags, exclude_stale=True, order_by=["dag_id"])
+        self._find_new_versions()
+        yield from self._news()
+        yield from self._named_dags()
+        yield from self._list("assets", ASSETS, Kind.ASSET, self._assets, order_by=["-id"])
+        yield from self.walk("runs", (Kind.DAG_RUN,), self._older_runs)
+        yield from self.walk("instances", (Kind.TASK_INSTANCE,), self._older_instances)
+        yield from self._reasons()
+        yield from self._describe()
+        yield self.batch()
+
+    # --- what is new ---
+
+    def _compare_counts(self) -> None:
+        """Runs that were deleted take their task instances with them: both lists are read again."""
+        runs = self._api.total(RUNS)
+        if runs < self.state.get("count", 0):
+            self.again("runs", "instances")
+        self.state["count"] = runs
+
+    def _find_new_versions(self) -> None:
+        """DAGs that have changed since the newest version that we know."""
+        if "versions" in self._memory.refused:
+            return
+        known, place, newest = self.state.get("version"), START, None
+        pending: list[str] = self.state.setdefault("pending", [])
+        for _ in range(MOST_PAGES):
+            try:
+                page = self._api.page(VERSIONS, place, limit=LIMIT if known else 1, order_by=["-id"])
+            except StatusError:
+                self._memory.refused.add("versions")
+                return
+            newest = newest or (page.items[0]["id"] if page.items else None)
+            new = [version for version in page.items if known and version["id"] > known]
+            pending += dict.fromkeys(v["dag_id"] for v in new if v["dag_id"] not in pending)
+            if len(new) < len(page.items) or page.next is None:
+                break
+            place = page.next
+        self.state["version"] = newest or known
+
+    def _news(self) -> Iterator[Batch]:
+        """What was updated since the last visit, oldest first, so that what changes meanwhile comes at the end."""
+        news: State = self.state.setdefault("news", {"began": self.now})
+        start = datetime.fromtimestamp(self.state["since"], UTC)
+        updated = {"updated_at_gte": start}
+        lists: tuple[tuple[str, Listing, _Tell, State], ...] = (
+            ("runs", RUNS, self._new_runs, {**updated, "order_by": ["updated_at"]}),
+            ("instances", INSTANCES, self._instances, {**updated, "order_by": ["id"]}),
+            ("events", EVENTS, self._events, {"timestamp_gte": start, "order_by": ["timestamp"]}),
+        )
+        for key, listing, tell, filters in lists:
+            while (place := news.get(key, START)) is not None:
+                page = self._api.page(listing, place, **filters)
+                news[key] = page.next
+                yield self.batch(tell(page))
+        self.state["since"] = news["began"] - OVERLAP
+        del self.state["news"]
+
+    def _named_dags(self) -> Iterator[Batch]:
+        """DAGs that are not in turn but have new runs: when they run next has changed."""
+        named = [dag_id for dag_id in self._named if dag_id not in self._seen][:MOST_NAMED]
+        found = [self._or_none(self._api.dag, dag_id) for dag_id in named]
+        if told := [records.dag(self._instance, record) for record in found if record is not None]:
+            yield self.batch(told)
+
+    # --- whole lists ---
+
+    def _list(self, key: str, listing: Listing, kind: Kind, tell: _Tell, **filters: Any) -> Iterator[Batch]:
+        """A short list whole; of a longer one a page in turn, and all of it where its count has shrunk."""
+        turn: State = self.state.get(key, {})
+        left, grown, limit = 1, False, ASSETS_AT_FIRST if listing is ASSETS and "done" not in turn else LIMIT
+        if "done" not in turn or turn.get("urgent") or self.looks_again:
+            left = MOST_PAGES
+        while left > 0:
+            left -= 1
+            if "sweep" not in turn:
+                turn = {**turn, "sweep": self.begin_sweep(), "place": START}
+            page = self._api.page(listing, turn["place"], limit, **filters)
+            before = turn.get("total", page.total)
+            grown = grown or page.total > before
+            if page.total < before:
+                left = MOST_PAGES
+                if turn["place"]:  # what has been read may be what is gone
+                    turn = {**turn, "total": page.total, "urgent": True, "sweep": self.begin_sweep(), "place": START}
+                    continue
+                turn = {**turn, "urgent": True}
+            sweep, told = turn["sweep"], tell(page)
+            if page.next is None:
+                turns = turn.get("turns", 0) + 1
+                self.state[key] = {"done": self.now, "total": page.total, "turns": turns}
+                yield self.batch(told, sweep=sweep, whole=(kind,))
+                return
+            turn = self.state[key] = {**turn, "total": page.total, "place": page.next}
+            yield self.batch(told, sweep=sweep)
+        if grown:  # its newest
+            yield self.batch(tell(self._api.page(listing, START, limit, **filters)))
+
+    def _older_runs(self, place: Place, first: bool) -> Read:
+        page = self._api.page(RUNS, place, order_by=["-id"])
+        failed = dict(self._failed)
+        told = list(self._runs(page))
+        if not first or place:
+            self._failed = failed  # why runs of long ago failed is not asked for
+        return Read(told, len(page.items), page.next)
+
+    def _older_instances(self, place: Place, _first: bool) -> Read:
+        page = self._api.page(INSTANCES, place, order_by=["-id"])
+        return Read(self._instances(page), len(page.items), page.next)
+
+    # --- what pages tell ---
+
+    def _dags(self, page: Page) -> Iterator[Record]:
+        names = [record["dag_id"] for record in page.items]
+        self._seen += names
+        if "done" not in self.state.get("dags", {}):
+            pending: list[str] = self.state.setdefault("pending", [])
+            pending += [name for name in names if name not in pending]
+        return (records.dag(self._instance, record) for record in page.items)
+
+    def _new_runs(self, page: Page) -> Iterator[Record]:
+        self._named.update(dict.fromkeys(record["dag_id"] for record in page.items))
+        return self._runs(page)
+
+    def _runs(self, page: Page) -> Iterator[Record]:
+        self._failed.update(_failures(page))
+        return (records.dag_run(self._instance, record) for record in page.items)
+
+    def _instances(self, page: Page) -> Iterator[Record]:
+        return records.task_instances(self._instance, page.items)
+
+    def _events(self, page: Page) -> Iterator[Record | None]:
+        newest = {event["asset_id"]: event for event in page.items}
+        return (records.written(self._instance, event) for event in newest.values())
+
+    def _assets(self, page: Page) -> list[Record]:
+        """At the first reading with the newest event of each; later ones come as news."""
+        if "done" in self.state.get("assets", {}):
+            return [records.asset(self._instance, record) for record in page.items if record["uri"]]
+        if self._newest is None:
+            self._newest = self._newest_events()
+        told: list[Record] = []
+        for record in page.items:
+            event, last = self._newest.get(record["id"]), record.get("last_asset_event")
+            if event is None and last and last.get("id") is not None:
+                event = self._api.last_event(record["id"])
+            if record["uri"]:
+                told.append(records.asset(self._instance, record, event, read_events=True))
+        return told
+
+    def _newest_events(self) -> dict[int, Any]:
+        newest: dict[int, Any] = {}
+        place: Place | None = START
+        for _ in range(EVENTS_AT_FIRST):
+            page = self._api.page(EVENTS, place, order_by=["-timestamp"])
+            newest = {**{event["asset_id"]: event for event in reversed(page.items)}, **newest}
+            if (place := page.next) is None:
+                break
+        return newest
+
+    # --- single things ---
+
+    def _reasons(self) -> Iterator[Batch]:
+        """Why runs have failed, as the log of the task that failed first has it."""
+        told: list[Record] = []
+        explained = self._memory.explained
+        for run, end in [(r, e) for r, e in self._failed.items() if explained.get(r, "") != e][:MOST_REASONS]:
+            explained[run] = end
+            failed = self._or_none(self._api.first_failure, *run)
+            if failed is not None and (reason := self._or_none(self._reason, failed)):
+                told.append(records.failed(self._instance, failed, reason))
+        if told:
+            yield self.batch(told)
+
+    def _reason(self, failed: Mapping[str, Any]) -> str | None:
+        return records.said(self._api.log(failed))
+
+    def _describe(self) -> Iterator[Batch]:
+        """DAGs in full: those that have changed, and one in turn."""
+        pending: list[str] = self.state.setdefault("pending", list[str]())
+        if not pending and self._seen:
+            turns: int = self.state.get("dags", {}).get("turns", 0)
+            pending.append(self._seen[turns % len(self._seen)])
+        for _ in range(MOST_DESCRIBED):
+            if not pending:
+                return
+            dag_id = pending.pop(0)
+            details = self._or_none(self._api.details, dag_id)
+            if details is not None:
+                yield self.batch([records.dag_in_full(self._instance, details, self._constants(dag_id))])
+
+    def _constants(self, dag_id: str) -> Constants | None:
+        if "sources" in self._memory.refused:
+            return None
         try:
-            answer = self._api.get(path, map_index=instance.get("map_index", -1))
-            events: list[dict[str, Any]] = [event for event in answer["content"] if isinstance(event, dict)]
-            errors = [event["error_detail"][0] for event in events if event.get("error_detail")]
-            return _said(errors[-1]) if errors else None
-        except (CollectError, LookupError, TypeError):  # a log that is gone, or of a form we do not know
+            return constants(self._api.source(dag_id))
+        except StatusError as error:
+            if error.status == HTTPStatus.FORBIDDEN:
+                self._memory.refused.add("sources")
+            return None
+
+    def _or_none(self, ask: Callable[..., Any], *arguments: Any) -> Any:
+        """An answer, or None for what is gone meanwhile, may not be read, or has a form that we do not know."""
+        try:
+            return ask(*arguments)
+        except (StatusError, LookupError, TypeError):
             return None
 
 
-def _said(error: Mapping[str, Any]) -> str:
-    """An exception as its log tells it: our own errors are sentences, others need their type."""
-    text = " ".join(str(error["exc_value"]).split())[:MOST_WORDS]
-    return text if str(error["exc_type"]) in _SENTENCES else f"{error['exc_type']}: {text}"
+_Tell = Callable[[Page], Iterable[Record | None]]
 
 
-def _failures(runs: list[Any], instances: list[Any]) -> list[tuple[str, str, Any]]:
-    """The newest failed runs, each with the task instance that failed first."""
-    failed: dict[tuple[str, str], list[Any]] = {}
-    for instance in instances:
-        if instance.get("state") == "failed":
-            failed.setdefault((instance["dag_id"], instance["dag_run_id"]), []).append(instance)
-    keys = [(run["dag_id"], run["dag_run_id"]) for run in runs if run.get("state") == "failed"]
-    return [
-        (dag_id, run_id, min(failed[dag_id, run_id], key=lambda i: str(i.get("end_date") or "")))
-        for dag_id, run_id in keys
-        if (dag_id, run_id) in failed
-    ][:MOST_REASONS]
-
-
-def _seen_whole(full: bool, runs: list[Any], instances: list[Any]) -> set[Kind]:
-    if not full:
-        return set()
-    whole = {Kind.DAG_RUN} if len(runs) < MOST_RUNS else set[Kind]()
-    return whole | ({Kind.TASK_INSTANCE} if len(instances) < MOST_RUNS else set())
-
-
-class _Found:
-    """The nodes and edges of one visit, built from the API's records."""
-
-    def __init__(self, instance: str, writers: Mapping[str, Any]) -> None:
-        self._instance = instance
-        self.writers: dict[str, Any] = dict(writers)  # asset URI -> its newest event, of this visit or an earlier one
-        self.nodes: dict[Ref, Node] = {}
-        self.edges: dict[tuple[Ref, Ref, Relation], Edge] = {}
-
-    def dag(self, record: Mapping[str, Any]) -> None:
-        facts = {
-            "description": record.get("description"),
-            "owner": ", ".join(record.get("owners") or ()),
-            "tags": [tag["name"] for tag in record.get("tags") or ()],
-            "schedule": record.get("timetable_summary"),
-            "paused": record.get("is_paused"),
-            "next_run": record.get("next_dagrun_run_after"),
-            "import_errors": record.get("has_import_errors") or None,
-            "file": record.get("relative_fileloc"),
-        }
-        self._node(refs.dag(self._instance, record["dag_id"]), facts)
-
-    def dag_run(self, record: Mapping[str, Any]) -> None:
-        facts = {
-            "state": record.get("state"),
-            "start": record.get("start_date"),
-            "end": record.get("end_date"),
-            "run_after": record.get("run_after"),
-            "interval_start": record.get("data_interval_start"),
-            "interval_end": record.get("data_interval_end"),
-            "run_type": record.get("run_type"),
-            "user": record.get("triggering_user_name"),
-        }
-        self._node(refs.dag_run(self._instance, record["dag_id"], record["dag_run_id"]), facts)
-
-    def failed(self, dag_id: str, run_id: str, reason: str) -> None:
-        """Why a run failed; called after `dag_run`."""
-        ref = refs.dag_run(self._instance, dag_id, run_id)
-        self._node(ref, {**self.nodes[ref].facts, "reason": reason})
-
-    def task_instance(self, record: Mapping[str, Any]) -> None:
-        dag_id, task_id = record["dag_id"], record["task_id"]
-        facts = {
-            "state": record.get("state"),
-            "start": record.get("start_date"),
-            "end": record.get("end_date"),
-            "try_number": record.get("try_number"),
-        }
-        self._node(
-            refs.task_instance(self._instance, dag_id, record["dag_run_id"], task_id, record.get("map_index", -1)),
-            facts,
-        )
-        self._task(dag_id, task_id, {"operator": record.get("operator_name") or record.get("operator")})
-
-    def asset(self, record: Mapping[str, Any]) -> None:
-        asset = refs.asset(self._instance, record["uri"])
-        event: Mapping[str, Any] = record.get("last_asset_event") or {}
-        facts = {
-            "id": record["id"],  # what the asset's page is called in Airflow
-            "name": record.get("name"),
-            "uri": record["uri"],
-            "group": record.get("group"),
-            "extra": record.get("extra") or None,
-            "last_event": event.get("timestamp"),
-        }
-        self._node(asset, facts)
-        for task in record.get("producing_tasks") or ():
-            self._task(task["dag_id"], task["task_id"], {})
-            reason = f"the asset is an outlet of the task {task['task_id']}"
-            self._edge(self._dag(task["dag_id"]), asset, Relation.PRODUCES, Evidence.DECLARED, reason)
-        for dag in record.get("scheduled_dags") or ():
-            reason = "the DAG is scheduled by the asset"
-            self._edge(asset, self._dag(dag["dag_id"]), Relation.TRIGGERS, Evidence.DECLARED, reason)
-
-    def event(self, record: Mapping[str, Any]) -> None:
-        """Who wrote an asset, and what the event carried."""
-        uri, dag_id = record.get("uri") or record.get("name"), record.get("source_dag_id")
-        if not uri or not dag_id or record["timestamp"] < self.writers.get(uri, {}).get("at", ""):
-            return
-        self.writers[uri] = {
-            "at": record["timestamp"],
-            "dag_id": dag_id,
-            "run_id": record.get("source_run_id"),
-            "task_id": record.get("source_task_id"),
-            "map_index": record.get("source_map_index", -1),
-            "extra": record.get("extra") or {},
-        }
-
-    def written(self) -> None:
-        """Put the newest event of each asset into its facts; called last."""
-        for uri, writer in self.writers.items():
-            asset = refs.asset(self._instance, uri)
-            if (node := self.nodes.get(asset)) is None:
-                continue
-            self.nodes[asset] = Node(asset, {**node.facts, "written_by": writer})
-            key = (self._dag(writer["dag_id"]), asset, Relation.PRODUCES)
-            if key not in self.edges:
-                self._edge(*key, Evidence.OBSERVED, f"an asset event of {writer['at']}")
-
-    def records(self) -> tuple[Record, ...]:
-        told: dict[Ref, list[Edge]] = {}
-        for edge in self.edges.values():
-            told.setdefault(edge.downstream, []).append(edge)
-        known = {**{ref: Node(ref) for ref in told}, **self.nodes}
-        return tuple(Record(node, tuple(told.get(ref, ())), ref not in self.nodes) for ref, node in known.items())
-
-    def _dag(self, dag_id: str) -> Ref:
-        return refs.dag(self._instance, dag_id)
-
-    def _task(self, dag_id: str, task_id: str, facts: Mapping[str, Any]) -> None:
-        task = refs.task(self._instance, dag_id, task_id)
-        if task not in self.nodes or known(facts):
-            self._node(task, facts)
-        self._edge(self._dag(dag_id), task, Relation.CONTAINS, Evidence.OBSERVED)
-
-    def _node(self, ref: Ref, facts: Mapping[str, Any]) -> None:
-        self.nodes[ref] = Node(ref, known(facts))
-
-    def _edge(self, up: Ref, down: Ref, relation: Relation, evidence: Evidence, reason: str = "") -> None:
-        self.edges[up, down, relation] = Edge(up, down, relation, evidence, reason)
+def _failures(page: Page) -> dict[tuple[str, str], Any]:
+    return {(r["dag_id"], r["dag_run_id"]): r.get("end_date") for r in page.items if r.get("state") == "failed"}

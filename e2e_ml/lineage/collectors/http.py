@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -17,6 +17,18 @@ from e2e_ml.lineage.collectors import CollectError
 TIMEOUT = httpx.Timeout(10.0, connect=3.0)  # seconds
 _REFUSED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)  # Airflow answers 403 to a token that it does not know
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class StatusError(CollectError):
+    """The service answered, but not with what was asked for: its status says why."""
+
+    def __init__(self, sentence: str, status: int) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+class TooSlowError(CollectError):
+    """The service has not answered in time. A smaller question may be answered."""
 
 
 def _no_headers() -> Mapping[str, str]:
@@ -45,57 +57,64 @@ class Api:
         self._client: httpx.Client | None = None
         self._base = ""
         self.server_time: datetime | None = None  # the service's own clock, as of its last answer
+        self.requests = 0  # sent so far
 
     def close(self) -> None:
         if self._client is not None:
             self._client.close()
             self._client = None
 
-    def get(self, path: str, **params: Any) -> Any:
+    def get(self, path: str, /, **params: Any) -> Any:
         """The JSON at `path`. Raises CollectError."""
-        return self._json(self._send("GET", path, params=params))
+        return self._json(self.send("GET", path, params=params or None))
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        return self._json(self._send("POST", path, json=body))
+        return self._json(self.send("POST", path, json=body))
 
     def get_if_new(self, path: str, etag: str | None) -> tuple[Any, str | None]:
         """The JSON at `path` and its ETag; None for the JSON where it has not changed since `etag`."""
-        response = self._send("GET", path, headers={"If-None-Match": etag} if etag else {})
+        response = self.send("GET", path, headers={"If-None-Match": etag} if etag else {})
         if response.status_code == HTTPStatus.NOT_MODIFIED:
             return None, etag
         return self._json(response), response.headers.get("etag")
 
-    def pages(self, path: str, key: str, *, limit: int = 100, most: int | None = None, **params: Any) -> Iterator[Any]:
-        """The items of an offset-paged list of Airflow, `most` of them at most."""
-        offset = 0
-        while True:
-            answer = self.get(path, limit=limit, offset=offset, **params)
-            items: list[Any] = answer[key]
-            yield from items
-            offset += len(items)
-            if not items or offset >= answer["total_entries"] or (most is not None and offset >= most):
-                return
+    def text(self, path: str, /, **params: Any) -> str:
+        return self.send("GET", path, params=params or None).text
 
-    def _send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+    def send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        """The answer to a request, logged in anew where the login was refused. Raises CollectError."""
         client, fresh = self._connect()
         try:
-            response = client.request(method, self._base + path, **arguments)
+            response = self._request(client, fresh, method, path, **arguments)
             if response.status_code in _REFUSED and not fresh:
                 client.headers.update(self._connection.headers())
-                response = client.request(method, self._base + path, **arguments)
+                response = self._request(client, fresh, method, path, **arguments)
         except httpx.HTTPError as error:
             self.close()
-            raise CollectError(f"{self._title} does not answer at {self._base}: {_words(error)}.") from error
+            why = TooSlowError if isinstance(error, httpx.ReadTimeout) else CollectError
+            raise why(f"{self._title} does not answer at {self._base}: {_words(error)}.") from error
         if date := response.headers.get("date"):
             self.server_time = parsedate_to_datetime(date).astimezone(UTC)
-        if response.status_code in _REFUSED:
+        status = response.status_code
+        if status in _REFUSED:
             self.close()
-            raise CollectError(
-                f"{self._title} refuses the login ({response.status_code}). Check its credentials in workbench.yaml."
+            raise StatusError(
+                f"{self._title} refuses the login ({status}). Check its credentials in workbench.yaml.", status
             )
         if response.is_error or response.has_redirect_location:
-            raise CollectError(f"{self._title} answered {response.status_code} to {method} {path}. See its log.")
+            raise StatusError(f"{self._title} answered {status} to {method} {path}. See its log.", status)
         return response
+
+    def _request(self, client: httpx.Client, fresh: bool, method: str, path: str, **arguments: Any) -> httpx.Response:
+        """One request. A connection that the service closed while nobody asked is opened again; all we ask is safe to
+        ask twice."""
+        self.requests += 1
+        try:
+            return client.request(method, self._base + path, **arguments)
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+            if fresh:
+                raise
+            return client.request(method, self._base + path, **arguments)
 
     def _connect(self) -> tuple[httpx.Client, bool]:
         """The client, and whether it has just logged in."""

@@ -1,256 +1,344 @@
 """MLflow over its public REST API: experiments, runs, logged models, registered models and their versions.
 
-Read as JSON rather than through the MLflow client: a login stays in the request, out of the process's environment, and
-a server that is down is known after seconds, not after the client's retries.
+The API is the one that MLflow's own client speaks. It is spoken here without that client: a login stays in the request,
+out of the process's environment; a server that is down is known after seconds, not after the client's retries, which
+cannot be cut short; and the client costs a second and 100 MiB of imports for six requests.
+
+A visit asks for what has changed since the last one. Its requests are a constant number and those for what has changed:
+
+    runs                       those that have started or ended since, those that run, and the newest deleted ones
+    logged models, versions    those updated since
+    registered models          all, for a moved alias changes no time: 1,000 come in one answer
+    a run's features.json      where the tag that has them was cut; Feast's own file is made of the tag and as short
+    a version's MLmodel        once, for its columns: neither runs nor versions nor logged models have a signature
+    what was deleted, tagged   is found by reading the lists from today backwards, a page now and then, at once where a
+                               count has shrunk. A model's versions are numbered from 1, so what is missing is gone
 """
 
 from __future__ import annotations
 
+import copy
 import json
-from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from typing import Any, cast
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import httpx
 
 from e2e_ml import refs
 from e2e_ml.festaf import run_tags
-from e2e_ml.lineage.collectors import Batch, CollectError, Record
-from e2e_ml.lineage.collectors.http import Api, Connection, known, since
-from e2e_ml.lineage.graph import Edge, Evidence, Node, Relation
-from e2e_ml.refs import Kind, Ref
+from e2e_ml.lineage.collectors import Batch, Record
+from e2e_ml.lineage.collectors import mlflow_records as records
+from e2e_ml.lineage.collectors.http import Api, Connection, StatusError, TooSlowError, since
+from e2e_ml.lineage.collectors.visits import Place, Read, State, Visit
+from e2e_ml.refs import Kind
 
-MOST_RUNS = 5_000  # the newest runs that a full visit reads
-FULL_EVERY = 900.0  # seconds between full visits, which alone see deletions and later changes of tags
-OVERLAP = 60.0
+FORM = 2  # of the cursor; one of another form is a first visit
+OVERLAP = 60.0  # seconds read twice, for clocks of other machines that wrote times
+PAGE = 200  # runs or logged models of a page; half as many and fewer where the server takes too long for them
+NEWEST = 100  # versions, and deleted runs, of a page
+VERSIONS = 250  # of a page, when their turn comes
+MANY = 1_000  # experiments or registered models of a page: they are small
+MOST_IDS = 5_000  # experiments that one search is asked about
+MOST_FILES = 30  # artifacts that a visit reads
+MOST_WAITING = 10_000  # artifacts that wait to be read
+RUNNING_FOR = 86_400.0  # seconds for which a run is looked at whenever it runs; later when its turn comes
+EXPERIMENTS_EVERY = 900.0  # seconds between readings of all experiments; between these those that changed are read
+AFTER_THE_LAST = 100  # versions behind a model's newest that may have been there
 _API = "/api/2.0/mlflow"
-_TAGS = ("airflow.", "feast.", "festaf.")  # the tags that links are made of
-_PROMPT = "mlflow.prompt.is_prompt"  # prompts live among the registered models
+
+Json = Mapping[str, Any]
 
 
 class MlflowCollector:
-    def __init__(self, connection: Connection) -> None:
-        self._instance = connection.instance
-        self._api = Api("MLflow", connection)
+    def __init__(self, connection: Connection, transport: httpx.BaseTransport | None = None) -> None:
+        self.instance = connection.instance
+        self.api = Api("MLflow", connection, transport)
+        self.memory = _Memory()
+        self._again = False
 
     @property
     def name(self) -> str:
-        return f"mlflow:{self._instance}"
+        return f"mlflow:{self.instance}"
+
+    @property
+    def requests(self) -> int:
+        """Sent so far."""
+        return self.api.requests
 
     def close(self) -> None:
-        self._api.close()
+        self.api.close()
+
+    def look_again(self) -> None:
+        self._again = True
 
     def collect(self, cursor: Mapping[str, Any]) -> Iterator[Batch]:
-        found = _Found(self._instance)
-        experiments = list(self._pages("experiments/search", "experiments", max_results=1_000))
-        now = since(self._api, 0)
-        full = now - cursor.get("full", 0.0) >= FULL_EVERY
-        names = {e["experiment_id"]: e["name"] for e in experiments}
-        for experiment in experiments:
-            found.experiment(experiment)
-        runs = 0
-        for run in self._runs(list(names), None if full else cursor["since"]):
-            found.run(run, names, self._features(run))
-            runs += 1
-            if runs >= MOST_RUNS:
+        state = copy.deepcopy(dict(cursor)) if cursor.get("form") == FORM else {"form": FORM}
+        again, self._again = self._again, False
+        yield from _Visit(self, state, again).batches()
+
+
+class _Memory:
+    """What spares requests while the collector lives; nothing is lost with it."""
+
+    def __init__(self) -> None:
+        self.experiments: dict[str, str] = {}  # id -> name
+        self.experiments_at = 0.0  # when all were read; 0: never
+        self.files: set[tuple[Any, ...]] = set()  # artifacts that were asked for
+        self.listed: dict[str, int] = {}  # models whose versions were listed -> when they had changed
+        self.page = PAGE
+
+
+class _Visit(Visit):
+    def __init__(self, collector: MlflowCollector, state: State, again: bool) -> None:
+        super().__init__(state, again)
+        self._instance, self._api, self._memory = collector.instance, collector.api, collector.memory
+        self._waiting: list[list[str]] = state.setdefault("files", [])
+        self._changed: dict[str, int] = {}  # registered models -> when they changed
+        self._since = 0  # in milliseconds since 1970, as MLflow counts
+
+    def batches(self) -> Iterator[Batch]:
+        experiments = self._read_experiments()
+        self.begin(since(self._api, 0), OVERLAP, ("runs", "logged_models", "versions"))
+        self._since = int(self.state["since"] * 1000)
+        yield self._experiments(experiments)
+        yield from self._models()
+        yield from self._new_versions()
+        yield from self._news()
+        yield from self.walk("runs", (Kind.RUN,), self._older_runs)
+        yield from self.walk("logged_models", (Kind.LOGGED_MODEL,), self._older_logged_models)
+        yield from self.walk("versions", (Kind.MODEL_VERSION,), self._older_versions)
+        yield from self._files()
+        yield self.batch()
+
+    # --- experiments ---
+
+    def _all_experiments(self) -> bool:
+        at = self._memory.experiments_at
+        return not at or self.looks_again or time.monotonic() - at >= EXPERIMENTS_EVERY
+
+    def _read_experiments(self) -> list[Json]:
+        """All of them now and then; in between those that were made, renamed, deleted or restored."""
+        if self._all_experiments():
+            wanted: dict[str, Any] = {"view_type": "ACTIVE_ONLY"}
+        else:
+            wanted = {"view_type": "ALL", "filter": f"last_update_time >= {int(self.state.get('since', 0) * 1000)}"}
+        return list(self._search_all("experiments", {**wanted, "max_results": MANY}))
+
+    def _experiments(self, found: list[Json]) -> Batch:
+        memory, gone = self._memory, [e["experiment_id"] for e in found if e.get("lifecycle_stage") == "deleted"]
+        living = [e for e in found if e.get("lifecycle_stage") != "deleted"]
+        whole = self._all_experiments()
+        if whole:
+            memory.experiments, memory.experiments_at = {}, time.monotonic()
+        if any(memory.experiments.pop(number, None) for number in gone):
+            self.again("runs", "logged_models")  # what was in it is deleted with it
+        memory.experiments.update((e["experiment_id"], e["name"]) for e in living)
+        return self.batch(
+            (records.experiment(self._instance, e) for e in living),
+            whole=(Kind.EXPERIMENT,) if whole else (),
+            gone=(refs.experiment(self._instance, number) for number in gone),
+        )
+
+    def _chunks(self) -> list[list[str]]:
+        ids = list(self._memory.experiments)
+        return [ids[i : i + MOST_IDS] for i in range(0, len(ids), MOST_IDS)]
+
+    # --- runs and logged models ---
+
+    def _news(self) -> Iterator[Batch]:
+        """What was updated since the last visit. Times are those that the runs' own machines wrote."""
+        news: State = self.state.setdefault("news", {"began": self.now, "step": 0, "token": ""})
+        at, running = self._since, self._since - int(RUNNING_FOR * 1000)
+        searches: list[tuple[str, State, Callable[[Json], Record]]] = [
+            ("runs", _runs(f"attributes.start_time >= {at}"), self._run),
+            ("runs", _runs(f"attributes.end_time >= {at} and attributes.start_time < {at}"), self._run),
+            ("runs", _runs(f"attributes.status = 'RUNNING' and attributes.start_time < {at} "
+                           f"and attributes.start_time >= {running}"), self._run),
+            ("logged-models", {"filter": f"last_updated_timestamp >= {at}"}, self._logged_model),
+        ]  # fmt: skip
+        steps = [(ids, search) for ids in self._chunks() for search in searches]
+        while (step := int(news["step"])) < len(steps):
+            ids, (kind, search, tell) = steps[step]
+            wanted: State = {**search, "experiment_ids": ids}
+            items, token = self._search(kind, {**wanted, "max_results": self._memory.page, "page_token": news["token"]})
+            news.update({"token": token} if token else {"token": "", "step": step + 1})
+            if items:
+                yield self.batch([tell(item) for item in items])
+        deleted = [run for ids in self._chunks() for run in self._deleted(ids)]
+        self.state["since"] = news["began"] - OVERLAP
+        del self.state["news"]
+        yield self.batch(gone=(refs.run(self._instance, run["info"]["run_id"]) for run in deleted))
+
+    def _deleted(self, ids: list[str]) -> list[Json]:
+        """The newest runs of those that were deleted; older ones are missed when their turn comes."""
+        wanted = {**_runs("", ascending=False), "run_view_type": "DELETED_ONLY", "max_results": NEWEST}
+        return self._search("runs", {**wanted, "experiment_ids": ids})[0]
+
+    def _older_runs(self, place: Place, first: bool) -> Read:
+        def started(run: Json) -> int:
+            return int(run["info"].get("start_time") or 0)
+
+        found, following = self._before("runs", "attributes.start_time", _runs, started, place)
+        return Read([self._run(run, first) for run in found], len(found), following)
+
+    def _older_logged_models(self, place: Place, first: bool) -> Read:
+        def made(model: Json) -> int:
+            return int(model["info"].get("creation_timestamp_ms") or 0)
+
+        found, following = self._before("logged-models", "creation_timestamp", _logged_models, made, place)
+        return Read([self._logged_model(model) for model in found], len(found), following)
+
+    def _before(
+        self, kind: str, attribute: str, wanted: Callable[[str], State], time_of: Callable[[Json], int], place: Place
+    ) -> tuple[list[Json], Place | None]:
+        """A page of what is not newer than the last item of the page before, newest first: by a time, not by a number
+        of items, which would skip some where others are deleted meanwhile."""
+        chunks, chunk, bound = self._chunks(), place.get("chunk", 0), place.get("bound")
+        if chunk >= len(chunks):
+            return [], None
+        body: State = {**wanted("" if bound is None else f"{attribute} <= {bound}"), "experiment_ids": chunks[chunk]}
+        page = {"max_results": self._memory.page, "page_token": place.get("token", "")}
+        items, token = self._search(kind, {**body, **page})
+        if not items or not token:
+            return items, {"chunk": chunk + 1} if chunk + 1 < len(chunks) else None
+        last = time_of(items[-1])
+        return items, {"chunk": chunk, "bound": last, **({"token": token} if last == bound else {})}
+
+    def _run(self, run: Json, wants_files: bool = True) -> Record:
+        info = run["info"]
+        if wants_files and records.is_cut(run):
+            self._wait_for((info["run_id"], info.get("end_time")), ["run", info["run_id"]])
+        return records.run(self._instance, run, self._memory.experiments.get(info["experiment_id"]))
+
+    def _logged_model(self, model: Json) -> Record:
+        return records.logged_model(self._instance, model)
+
+    # --- the model registry ---
+
+    def _models(self) -> Iterator[Batch]:
+        """All registered models where one answer holds them, else those that changed last, and the rest in turn."""
+        found, token = self._registry("registered-models", max_results=MANY, order_by="last_updated_timestamp DESC")
+        models = [model for model in found if not records.is_prompt(model)]
+        changed = {m["name"]: int(m.get("last_updated_timestamp") or 0) for m in models}
+        self._changed = {name: at for name, at in changed.items() if at >= self._since}
+        told = (record for model in models for record in records.registered_model(self._instance, model))
+        if token:
+            yield self.batch(told)
+            yield from self.walk("models", (Kind.REGISTERED_MODEL, Kind.ALIAS), self._older_models)
+            return
+        if len(models) < self.state.get("count", 0):
+            self.again("versions")
+        self.state["count"] = len(models)
+        yield self.batch(told, whole=(Kind.REGISTERED_MODEL, Kind.ALIAS))
+
+    def _older_models(self, place: Place, first: bool) -> Read:
+        found, token = self._registry("registered-models", max_results=MANY, page_token=place.get("token", ""))
+        models = [model for model in found if not records.is_prompt(model)]
+        told = [record for model in models for record in records.registered_model(self._instance, model)]
+        return Read(told, len(found), {"token": token} if token else None)
+
+    def _new_versions(self) -> Iterator[Batch]:
+        token, newest = "", dict[str, int]()
+        while True:
+            found, token = self._newest_versions(token, NEWEST)
+            new = [v for v in found if int(v.get("last_updated_timestamp") or 0) >= self._since]
+            for version in new:
+                newest.setdefault(version["name"], int(version["last_updated_timestamp"]))
+            if new:
+                yield self.batch(self._version(v, v["creation_timestamp"] >= self._since) for v in new)
+            if len(new) < len(found) or not token:
                 break
-        for model in self._logged_models(list(names), None if full else cursor["since"]):
-            found.logged_model(model)
-        for model in self._get_pages("registered-models/search", "registered_models", max_results=200):
-            if not _is_prompt(model):
-                found.registered_model(self._registered(model["name"]))
-        for version in self._get_pages("model-versions/search", "model_versions", max_results=1_000):
-            if not _is_prompt(version):
-                found.model_version(version)
-        whole = {Kind.RUN, Kind.LOGGED_MODEL} if full and runs < MOST_RUNS else set[Kind]()
-        yield Batch(
-            records=found.records(),
-            complete=frozenset({Kind.EXPERIMENT, Kind.REGISTERED_MODEL, Kind.MODEL_VERSION, *whole}),
-            cursor={"since": now - OVERLAP, "full": now if full else cursor["full"]},
-        )
+        # A model that changed after all of its versions may have lost one.
+        for name, at in self._changed.items():
+            if at > newest.get(name, 0) and self._memory.listed.get(name) != at and not ("'" in name and '"' in name):
+                yield self._versions_of(name)
+                self._memory.listed[name] = at
 
-    def _runs(self, experiments: list[str], start: float | None) -> Iterator[Mapping[str, Any]]:
-        """All runs, or those that run, or have started or ended since `start`; newest first."""
-        filters = [""]
-        if start is not None:
-            at = int(start * 1000)
-            filters = [
-                f"attributes.start_time >= {at}",
-                f"attributes.end_time >= {at} and attributes.start_time < {at}",
-                f"attributes.status = 'RUNNING' and attributes.start_time < {at}",
-            ]
-        for some in _chunks(experiments):
-            for wanted in filters:
-                body = {"experiment_ids": some, "filter": wanted, "order_by": ["attributes.start_time DESC"]}
-                yield from self._pages("runs/search", "runs", max_results=1_000, **body)
+    def _versions_of(self, name: str) -> Batch:
+        token, found = "", list[Json]()
+        quote = '"' if "'" in name else "'"
+        while True:
+            page, token = self._registry("model-versions", filter=f"name={quote}{name}{quote}", max_results=MANY,
+                                         page_token=token)  # fmt: skip
+            found += page
+            if not token:
+                break
+        there = {int(version["version"]) for version in found}
+        gone = [n for n in range(1, max(there, default=0) + AFTER_THE_LAST) if n not in there]
+        versions = (self._version(version, False) for version in found)
+        return self.batch(versions, gone=(refs.model_version(self._instance, name, number) for number in gone))
 
-    def _logged_models(self, experiments: list[str], start: float | None) -> Iterator[Mapping[str, Any]]:
-        wanted = "" if start is None else f"last_updated_timestamp >= {int(start * 1000)}"
-        for some in _chunks(experiments):
-            yield from self._pages("logged-models/search", "models", max_results=50, experiment_ids=some, filter=wanted)
+    def _older_versions(self, place: Place, first: bool) -> Read:
+        found, token = self._newest_versions(place.get("token", ""), VERSIONS)
+        told = [self._version(version, first) for version in found if not records.is_prompt(version)]
+        return Read(told, len(found), {"token": token} if token else None)
 
-    def _registered(self, name: str) -> Mapping[str, Any]:
-        """The model itself: a search leaves out its aliases."""
-        return self._api.get(f"{_API}/registered-models/get", name=name)["registered_model"]
+    def _newest_versions(self, token: str, most: int) -> tuple[list[Json], str]:
+        order = "last_updated_timestamp DESC"
+        return self._registry("model-versions", max_results=most, order_by=order, page_token=token)
 
-    def _features(self, run: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-        """The retrievals of a run from its `features.json`, read only where its tag was cut; else nothing."""
-        tags = _pairs(run["data"].get("tags"))
-        if not run_tags.read_feature_refs(tags.get(run_tags.FEATURE_REFS, ""))[1]:
-            return []
-        place = {"path": run_tags.FEATURES_FILE, "run_uuid": run["info"]["run_id"]}
+    def _version(self, version: Json, wants_files: bool) -> Record | None:
+        if records.is_prompt(version):
+            return None
+        name, number = version["name"], str(version["version"])
+        if wants_files:
+            self._wait_for((name, number), ["version", name, number])
+        return records.model_version(self._instance, version)
+
+    # --- artifacts ---
+
+    def _wait_for(self, key: tuple[Any, ...], file: list[str]) -> None:
+        if key not in self._memory.files and len(self._waiting) < MOST_WAITING:
+            self._memory.files.add(key)
+            self._waiting.append(file)
+
+    def _files(self) -> Iterator[Batch]:
+        wanted, self._waiting[:MOST_FILES] = self._waiting[:MOST_FILES], []
+        if wanted:
+            yield self.batch([self._file(*file) for file in wanted])
+
+    def _file(self, kind: str, name: str, version: str = "") -> Record | None:
+        """What an artifact tells; nothing where it is not there or cannot be had."""
         try:
-            return cast(list[Mapping[str, Any]], self._api.get("/get-artifact", **place)["retrievals"])
-        except (CollectError, KeyError, TypeError):  # the list stays cut, and says so
-            return []
+            if kind == "version":
+                place = {"path": "MLmodel", "name": name, "version": version}
+                text = self._api.text("/model-versions/get-artifact", **place)
+                return records.version_columns(self._instance, name, version, text)
+            text = self._api.text("/get-artifact", path=run_tags.FEATURES_FILE, run_uuid=name)
+            return records.retrievals(self._instance, name, json.loads(text))
+        except (StatusError, TooSlowError, ValueError):
+            return None
 
-    def _pages(self, path: str, key: str, **body: Any) -> Iterator[Mapping[str, Any]]:
+    # --- searching ---
+
+    def _search(self, kind: str, body: State) -> tuple[list[Json], str]:
+        """A page of a search, and the token of the next one."""
+        try:
+            answer = self._api.post(f"{_API}/{kind}/search", {k: v for k, v in body.items() if v != ""})
+        except TooSlowError:
+            self._memory.page = max(self._memory.page // 4, 10)
+            raise
+        return answer.get("models" if kind == "logged-models" else kind, []), answer.get("next_page_token", "")
+
+    def _search_all(self, kind: str, body: State) -> Iterator[Json]:
         token = ""
         while True:
-            answer = self._api.post(f"{_API}/{path}", {**body, **({"page_token": token} if token else {})})
-            yield from answer.get(key, ())
-            if not (token := answer.get("next_page_token", "")):
+            items, token = self._search(kind, {**body, "page_token": token})
+            yield from items
+            if not token:
                 return
 
-    def _get_pages(self, path: str, key: str, **query: Any) -> Iterator[Mapping[str, Any]]:
-        token = ""
-        while True:
-            answer = self._api.get(f"{_API}/{path}", **query, **({"page_token": token} if token else {}))
-            yield from answer.get(key, ())
-            if not (token := answer.get("next_page_token", "")):
-                return
+    def _registry(self, kind: str, **query: Any) -> tuple[list[Json], str]:
+        answer = self._api.get(f"{_API}/{kind}/search", **{k: v for k, v in query.items() if v != ""})
+        return answer.get(kind.replace("-", "_"), []), answer.get("next_page_token", "")
 
 
-class _Found:
-    """The nodes and edges of one visit, built from the API's records."""
-
-    def __init__(self, instance: str) -> None:
-        self._instance = instance
-        self.nodes: dict[Ref, Node] = {}
-        self.edges: list[Edge] = []
-
-    def experiment(self, record: Mapping[str, Any]) -> None:
-        self._node(refs.experiment(self._instance, record["experiment_id"]), {"name": record["name"]})
-
-    def run(self, record: Mapping[str, Any], names: Mapping[str, str], retrievals: list[Mapping[str, Any]]) -> None:
-        info, data = record["info"], record["data"]
-        tags = _pairs(data.get("tags"))
-        run = refs.run(self._instance, info["run_id"])
-        experiment = info["experiment_id"]
-        facts = {
-            "name": info.get("run_name"),
-            "status": info.get("status"),
-            "start": _time(info.get("start_time")),
-            "end": _time(info.get("end_time")),
-            "user": tags.get("mlflow.user") or info.get("user_id"),
-            "experiment_id": experiment,
-            "experiment": names.get(experiment),
-            "metrics": {m["key"]: _number(m["value"]) for m in data.get("metrics", ())},
-            "params": _pairs(data.get("params")),
-            "tags": {k: v for k, v in tags.items() if k.startswith(_TAGS)},
-            "inputs": [_input(i) for i in record.get("inputs", {}).get("dataset_inputs", ())],
-            "retrievals": [dict(r) for r in retrievals] or None,
-        }
-        self._node(run, facts)
-        self._edge(refs.experiment(self._instance, experiment), run, Relation.CONTAINS)
-
-    def logged_model(self, record: Mapping[str, Any]) -> None:
-        info = record["info"]
-        model = refs.logged_model(self._instance, info["model_id"])
-        facts = {
-            "name": info.get("name"),
-            "status": str(info.get("status", "")).removeprefix("LOGGED_MODEL_"),
-            "experiment_id": info.get("experiment_id"),
-            "run_id": info.get("source_run_id"),
-        }
-        self._node(model, facts)
-        if run_id := info.get("source_run_id"):
-            self._edge(refs.run(self._instance, run_id), model, Relation.LOGGED)
-
-    def registered_model(self, record: Mapping[str, Any]) -> None:
-        aliases = {a["alias"]: str(a["version"]) for a in record.get("aliases", ())}
-        facts = {"description": record.get("description"), "aliases": aliases, "tags": _pairs(record.get("tags"))}
-        self._node(refs.registered_model(self._instance, record["name"]), facts)
-
-    def model_version(self, record: Mapping[str, Any]) -> None:
-        model = refs.registered_model(self._instance, record["name"])
-        version = refs.model_version(self._instance, record["name"], record["version"])
-        source = str(record.get("source") or "")
-        # `model_id` is not filled by every store; the source then is `models:/m-...`.
-        model_id = record.get("model_id") or (
-            source.removeprefix("models:/") if source.startswith("models:/m-") else ""
-        )
-        facts = {
-            "version": str(record["version"]),
-            "created": _time(record.get("creation_timestamp")),
-            "run_id": record.get("run_id"),
-            "description": record.get("description"),
-            "model_id": model_id,
-            "source": source,
-            "tags": _pairs(record.get("tags")),
-        }
-        self._node(version, facts)
-        self._edge(version, model, Relation.VERSION_OF)
-        if run_id := record.get("run_id"):
-            self._edge(refs.run(self._instance, run_id), version, Relation.LOGGED)
-
-    def records(self) -> tuple[Record, ...]:
-        told: dict[Ref, list[Edge]] = {}
-        for edge in self.edges:
-            told.setdefault(edge.downstream, []).append(edge)
-        known = {**{ref: Node(ref) for ref in told}, **self.nodes}
-        return tuple(Record(node, tuple(told.get(ref, ())), ref not in self.nodes) for ref, node in known.items())
-
-    def _node(self, ref: Ref, facts: Mapping[str, Any]) -> None:
-        self.nodes[ref] = Node(ref, known(facts))
-
-    def _edge(self, up: Ref, down: Ref, relation: Relation) -> None:
-        self.edges.append(Edge(up, down, relation, Evidence.DECLARED, "MLflow's own record"))
+def _runs(wanted: str, ascending: bool | None = None) -> State:
+    """Newest first, unless they are asked for since a time: then what comes meanwhile is at the end."""
+    upwards = ">=" in wanted if ascending is None else ascending
+    return {"filter": wanted, "order_by": [f"attributes.start_time {'ASC' if upwards else 'DESC'}"]}
 
 
-def _pairs(items: Any) -> dict[str, str]:
-    return {item["key"]: item.get("value", "") for item in items or ()}
-
-
-def _input(record: Mapping[str, Any]) -> dict[str, str]:
-    """One dataset of a run: its name, digest and context, and the URI of its source."""
-    dataset = record["dataset"]
-    tags = _pairs(record.get("tags"))
-    facts = {
-        "name": dataset.get("name"),
-        "digest": dataset.get("digest"),
-        "context": tags.get("mlflow.data.context"),
-        "source": _uri(dataset.get("source", "")),
-    }
-    return known(facts)
-
-
-def _uri(source: str) -> str:
-    """The URI in a dataset's source, which is JSON in the words of the source's type."""
-    try:
-        value: Any = json.loads(source)
-    except ValueError:
-        return source
-    if not isinstance(value, dict):
-        return source
-    fields = cast(dict[str, Any], value)
-    return str(next((fields[k] for k in ("uri", "url", "path", "delta_table_name") if fields.get(k)), ""))
-
-
-def _number(value: Any) -> float | None:
-    """A metric as JSON can hold it; NaN and infinities arrive as words and are not known."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if number == number and abs(number) != float("inf") else None
-
-
-def _time(milliseconds: Any) -> str | None:
-    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC).isoformat() if milliseconds else None
-
-
-def _is_prompt(record: Mapping[str, Any]) -> bool:
-    return _pairs(record.get("tags")).get(_PROMPT) == "true"
-
-
-def _chunks(items: list[str], size: int = 100) -> Iterator[list[str]]:
-    return (items[i : i + size] for i in range(0, len(items), size))
+def _logged_models(wanted: str) -> State:
+    return {"filter": wanted, "order_by": [{"field_name": "creation_timestamp", "ascending": False}]}

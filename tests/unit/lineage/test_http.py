@@ -13,8 +13,6 @@ import pytest
 from e2e_ml.lineage.collectors import CollectError
 from e2e_ml.lineage.collectors.http import Api, Connection, known
 
-ITEMS = list(range(250))
-
 
 class Answers(BaseHTTPRequestHandler):
     valid = "Bearer 1"
@@ -23,10 +21,6 @@ class Answers(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path.startswith("/closed") and self.headers["Authorization"] != Answers.valid:
             return self._send(Answers.refusal, {})
-        if self.path.startswith("/items"):
-            query = dict(part.split("=") for part in self.path.partition("?")[2].split("&"))
-            start, limit = int(query["offset"]), int(query["limit"])
-            return self._send(200, {"items": ITEMS[start : start + limit], "total_entries": len(ITEMS)})
         if self.path == "/tagged":
             return self._send(304 if self.headers["If-None-Match"] == '"a"' else 200, {"n": 1}, {"ETag": '"a"'})
         if self.path == "/page":
@@ -90,11 +84,6 @@ def test_a_login_that_expired_is_renewed_once(url: str, refusal: int) -> None:
     api.close()
 
 
-def test_all_pages_are_read_or_as_many_as_wanted(api: Api) -> None:
-    assert list(api.pages("/items", "items")) == ITEMS
-    assert len(list(api.pages("/items", "items", most=100))) == 100
-
-
 def test_an_etag_saves_the_body(api: Api) -> None:
     assert api.get_if_new("/tagged", None) == ({"n": 1}, '"a"')
     assert api.get_if_new("/tagged", '"a"') == (None, '"a"')
@@ -144,3 +133,8 @@ def test_a_connection_does_not_print_its_login() -> None:
 
 def test_facts_that_are_not_known_are_absent() -> None:
     assert known({"a": None, "b": "", "c": 0, "d": False, "e": []}) == {"c": 0, "d": False, "e": []}
+
+
+def test_a_query_in_the_path_is_sent(api: Api) -> None:
+    assert api.get("/here?a=1&b=2") == {"path": "/here?a=1&b=2"}
+    assert api.get("/here", path="a b") == {"path": "/here?path=a+b"}
