@@ -1,9 +1,9 @@
 """The constants in a DAG's source that name things of the lifecycle. The source is parsed, never run.
 
 A constant is a text, or what simple names, `+`, `Path(...) / ...`, `os.path.join(...)` and f-strings make of texts
-alone; a text with a part that is only known when the task runs (`{ds}`, `{{ ds }}`) names nothing. Values stand as they
-are written, except that a URI loses its user, password and query, for they may be secret, and `models:/delay@champion`
-is the model `delay`.
+alone; a text with a part that is only known when the task runs (`{ds}`, `{{ ds }}`) names nothing. A feature is
+`view:feature`, however it is written, and a feature service stands among them by its name; `models:/delay@champion` is
+the model `delay`; a URI loses its user, password and query, for they may be secret.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ _DATA = (
     ".xlsx", ".h5", ".hdf5", ".npy", ".npz", ".zarr", ".delta", ".duckdb", ".tfrecord",
 )  # fmt: skip
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
+_OUR_TAG = "ml:"  # `ml:train` and its like are tags of DAGs
 _WEB = ("http", "https")  # data only where the path ends like data
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _FEATURE = re.compile(r"[A-Za-z]\w*(@v\d+)?:[A-Za-z_]\w*|[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*__[A-Za-z0-9]\w*")
@@ -39,6 +40,7 @@ _ARGUMENTS = {
     "create_registered_model": (0, "name", "models"),
     "create_model_version": (0, "name", "models"),
     "set_registered_model_alias": (0, "name", "models"),
+    "get_feature_service": (0, "name", "services"),
 }
 _KEYWORDS = {
     "registered_model_name": "models",
@@ -52,6 +54,8 @@ _KEYWORDS = {
     "label": "columns",
     "features": "features",
     "feature_refs": "features",
+    "service": "services",
+    "feature_service": "services",
 }
 _NO_FRAMES = frozenset({"environ", "context", "kwargs", "conf", "params", "outlet_events", "inlet_events", "os"})
 _JOINS = ("os.path.join", "path.join", "posixpath.join")
@@ -123,9 +127,12 @@ class _Reader:
                         self._add("columns", text)
                 elif kind == "features":
                     if _FEATURE.fullmatch(text) or _DOTTED.fullmatch(text):
-                        self._add("features", text)
+                        self._add("features", _feature(text))
                     elif _NAME.fullmatch(text):
                         self._add("columns", text)
+                elif kind == "services":
+                    if _NAME.fullmatch(text):
+                        self._add("features", text)
                 elif kind == "models":
                     self._add("models", text.removeprefix("models:/"))
                 elif kind != "uris" or "://" not in text:
@@ -153,8 +160,8 @@ class _Reader:
                 self._add("uris", uri)
         elif text.lower().endswith(_DATA) and not any(c.isspace() for c in text) and not text.startswith("."):
             self._add("uris", text)
-        elif _FEATURE.fullmatch(text):
-            self._add("features", text)
+        elif _FEATURE.fullmatch(text) and not text.startswith(_OUR_TAG):
+            self._add("features", _feature(text))
 
     def _add(self, kind: str, text: str) -> None:
         if text and len(text) <= MOST_CHARACTERS and "{{" not in text:
@@ -230,6 +237,12 @@ def _assigned(tree: ast.Module) -> dict[str, ast.expr]:
 def _is_path(call: ast.Call) -> bool:
     name = _dotted(call.func)
     return bool(call.args) and not call.keywords and (name in _JOINS or name.rpartition(".")[2] in _PATHS)
+
+
+def _feature(text: str) -> str:
+    """`view:feature` from that, from `view.feature` and from `view__feature`."""
+    between = next(sign for sign in (":", ".", "__") if sign in text)
+    return ":".join(text.split(between, 1))
 
 
 def _dotted(node: ast.expr) -> str:
