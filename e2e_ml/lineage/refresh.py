@@ -10,12 +10,15 @@ refresher.stop()
 from __future__ import annotations
 
 import logging
+import random
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from e2e_ml.lineage.collectors import CollectError, Collector
+from e2e_ml.lineage.collectors.visits import Thorough
 from e2e_ml.lineage.graph import Graph
 from e2e_ml.lineage.index import Index
 
@@ -23,6 +26,8 @@ log = logging.getLogger(__name__)
 
 INTERVAL = 5.0  # seconds from the end of a visit to the next
 MOST_WAIT = 60.0  # seconds between tries of a service that does not answer
+SOONER = 1.0  # seconds to the next visit while older things are still to be read
+TELL_EVERY = 2.0  # seconds between news of a visit that takes long
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,8 @@ class Visit:
     collector: str  # "airflow:local"
     ok: bool
     visited_at: datetime | None  # when it last succeeded, in UTC; None: never
-    sentence: str  # what was read or, where it failed, why and what to do
+    sentence: str  # what was read or is being read or, where it failed, why and what to do
+    reading: bool = False  # whether a visit that takes long is under way
 
     def age(self, now: datetime) -> float | None:
         """Seconds since it last succeeded."""
@@ -61,6 +67,7 @@ class Refresher:
         self._stopping = threading.Event()
         self._loops = [_Loop(self, collector) for collector in collectors]
         self._report = {loop.name: _first_visit(index, loop.name) for loop in self._loops}
+        self._more: dict[str, bool] = {}  # collectors that have older things still to read
 
     @property
     def report(self) -> Report:
@@ -87,13 +94,22 @@ class Refresher:
         for loop in self._loops:
             loop.start()
 
+    def tell(self) -> None:
+        """Tell the subscribers anew, on this thread: something changed that no collector brought."""
+        self._tell()
+
     def refresh_now(self) -> None:
-        """Visit every service at once, those in back-off too; returns before they have answered."""
+        """Visit every service at once, those in back-off too, and look at all it has, not only at what is new.
+
+        Returns before they have answered.
+        """
         for loop in self._loops:
+            loop.look_again()
             loop.wake()
 
     def stop(self) -> None:
-        """End the threads and wait for them: at most as long as a request that is under way."""
+        """End the threads and wait for them: at most until a page that is being read has been taken in. A visit that
+        is cut short goes on from there at the next start."""
         self._stopping.set()
         for loop in self._loops:
             loop.wake()
@@ -104,26 +120,52 @@ class Refresher:
 
     def visit(self, collector: Collector) -> bool:
         """Visit one service and tell what came of it; returns whether it answered. Never raises."""
-        name, changed = collector.name, False
-        before = self._index.visited_at(name)
+        name, changed, read, progress = collector.name, False, 0, ""
+        told_at, told_in = time.monotonic(), 0.0
         try:
-            read = 0
             for batch in collector.collect(self._index.cursor(name)):
                 changed = self._index.upsert(name, batch) or changed
-                read += len(batch.records)
-            visit = Visit(name, True, self._index.visited_at(name), f"Read {read} things.")
+                read, progress = read + len(batch.records), batch.progress
+                if self.stopping:
+                    return True
+                # Telling costs the listeners something, too: at most a tenth of the time.
+                if time.monotonic() - told_at >= max(TELL_EVERY, 10 * told_in):
+                    sentence = progress or f"Reading: {read:,} things so far."
+                    began = time.monotonic()
+                    self._note(Visit(name, True, self._index.visited_at(name), sentence, reading=True))
+                    self._tell()
+                    told_at, changed = time.monotonic(), False
+                    told_in = told_at - began
+            sentence = " ".join(part for part in (f"Read {read:,} things.", progress) if part)
+            visit = Visit(name, True, self._index.visited_at(name), sentence)
         except CollectError as error:
-            visit = Visit(name, False, before, str(error))
+            visit = Visit(name, False, self._index.visited_at(name), str(error))
         except Exception as error:
             log.exception("The collector %s failed.", name)
             what = f"{type(error).__name__}: {error}"
-            visit = Visit(name, False, before, f"Reading {name} failed ({what}). The log has the whole story.")
+            sentence = f"Reading {name} failed ({what}). The log has the whole story."
+            visit = Visit(name, False, self._index.visited_at(name), sentence)
+        known = self._note(visit)
         with self._lock:
-            known = self._report[name]
-            self._report[name] = visit
-        if changed or known.ok != visit.ok or (not visit.ok and known.sentence != visit.sentence):
+            self._more[name] = bool(progress)
+        if changed or known.reading or known.ok != visit.ok or (not visit.ok and known.sentence != visit.sentence):
             self._tell()
         return visit.ok
+
+    def _note(self, visit: Visit) -> Visit:
+        """Put a visit into the report; returns the one before."""
+        with self._lock:
+            known = self._report[visit.collector]
+            self._report[visit.collector] = visit
+            return known
+
+    def next_visit(self, name: str, failures: int) -> float:
+        """Seconds to the next visit of a collector: sooner while there is more to read, and after failures not at the
+        same moment as others that failed with it."""
+        if failures:
+            return self.wait_seconds(failures) * random.uniform(0.75, 1.25)  # noqa: S311 - no secret
+        with self._lock:
+            return min(self._interval, SOONER) if self._more.get(name) else self._interval
 
     def wait_seconds(self, failures: int) -> float:
         """How long to wait after `failures` visits in a row that failed."""
@@ -167,6 +209,10 @@ class _Loop:
     def wake(self) -> None:
         self._wake.set()
 
+    def look_again(self) -> None:
+        if isinstance(self._collector, Thorough):
+            self._collector.look_again()
+
     def join(self) -> None:
         if self._thread is not None:
             self._thread.join()
@@ -179,7 +225,7 @@ class _Loop:
             ok = self._refresher.visit(self._collector)
             failures = 0 if ok else failures + 1
             if not self._refresher.stopping:
-                self._wake.wait(self._refresher.wait_seconds(failures))
+                self._wake.wait(self._refresher.next_visit(self.name, failures))
         self._collector.close()
 
 
