@@ -92,7 +92,8 @@ def features_of_dag(dag: Node, look: Look) -> Iterator[Edge]:
     """Features by Feast's references `view:feature`, and services by name, in the source: the DAG reads them."""
     views: dict[str, list[str]] = {}
     for name in texts(_constants(dag).get("features"))[:_MOST]:
-        view, _, feature = name.replace(":", ".", 1).partition(".")
+        split = next((sign for sign in (":", ".", "__") if sign in name), ":")
+        view, _, feature = name.partition(split)
         if feature:
             views.setdefault(view.partition("@")[0], []).append(feature)
         elif found := look(keys.named(Kind.FEATURE_SERVICE, name)):

@@ -96,7 +96,7 @@ def _judged(answer: Answer, run: Node, start: float, end: float | None, look: Lo
     named, others = _mentions(run, dag, look)
     why: list[str] = []
     operator = _operator(answer.ref, look)
-    if any(word in operator for word in _ELSEWHERE):
+    if mine != theirs and any(word in operator for word in _ELSEWHERE):
         theirs = ""  # who it is there, the worker's user does not say
     if mine and theirs and mine != theirs:
         if not named:

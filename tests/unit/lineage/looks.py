@@ -24,6 +24,10 @@ class Known:
         found = sorted(self._answers.get(key, {}).values(), key=lambda answer: answer.ref)
         return found if newest is None else sorted(found, key=lambda answer: answer.at, reverse=True)[:newest]
 
+    def answered(self) -> set[str]:
+        """What is answered to."""
+        return set(self._answers)
+
     def instances(self, service: str) -> list[str]:
         return sorted({ref.instance for ref in self.nodes if ref.scheme == service})
 

@@ -1,0 +1,111 @@
+"""What a DAG's source names, and what may be made of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from e2e_ml import refs
+from e2e_ml.lineage.graph import Edge, Evidence, Node, Relation
+from e2e_ml.lineage.index.drawing import LIKELY
+from e2e_ml.refs import FEAST
+from tests.unit.lineage.looks import Known
+
+MODEL = Node(refs.registered_model("lab", "price"))
+EXPERIMENT = Node(refs.experiment("lab", "7"), {"name": "prices"})
+SOURCE = Node(refs.source("shop", "orders", FEAST), {"place": "s3://lake/orders"})
+VIEW = Node(refs.feature_view("shop", "orders", FEAST))
+FEATURE = Node(refs.feature("shop", "orders", "total_30d", FEAST))
+
+
+def dag(name: str = "nightly", tags: tuple[str, ...] = (), **constants: list[str]) -> Node:
+    return Node(refs.dag("local", name), {"constants": constants, "tags": list(tags)})
+
+
+def edges(node: Node, *others: Node) -> list[Edge]:
+    return [e for e in Known([node, *others]).edges(node) if e.evidence is Evidence.INFERRED]
+
+
+def one(node: Node, *others: Node) -> Edge:
+    (edge,) = edges(node, *others)
+    return edge
+
+
+@pytest.mark.parametrize(
+    ("dag", "others", "relation", "likely"),
+    [
+        (dag("train_price", models=["price"]), [], Relation.PRODUCES, True),
+        (dag("x", ("ml:train",), models=["price"]), [], Relation.PRODUCES, True),
+        (dag("x", models=["price"]), [], Relation.PRODUCES, False),  # it may as well load it
+        (dag("x", models=["price"], experiments=["prices"]), [], Relation.PRODUCES, True),
+        (dag("train_a", models=["price"]), [dag("train_b", models=["price"])], Relation.PRODUCES, True),
+        (dag("x", models=["price"]), [dag("train_b", models=["price"])], Relation.PRODUCES, False),
+        (dag("load_price", models=["price"]), [], Relation.PRODUCES, False),
+        (dag("score_price", models=["price"]), [], Relation.READ_BY, True),
+        (dag("price_drift", models=["price"]), [], Relation.READ_BY, True),
+        (dag("deploy_price", models=["price"]), [], Relation.READ_BY, False),
+        (dag("train_x", ("ml:batch",), models=["price"]), [], Relation.READ_BY, True),  # a tag goes before the name
+    ],
+)
+def test_models(dag: Node, others: list[Node], relation: Relation, likely: bool) -> None:
+    edge = one(dag, MODEL, *others)
+    assert edge.relation is relation
+    assert (edge.score >= LIKELY) == likely
+    assert "the model price" in edge.reason
+
+
+def test_a_model_that_two_registries_have_is_a_candidate_in_both() -> None:
+    other = Node(refs.registered_model("second", "price"))
+    found = edges(dag("train_price", models=["price"]), MODEL, other)
+    assert [edge.score < LIKELY for edge in found] == [True, True]
+
+
+def test_the_dag_of_an_experiment() -> None:
+    edge = one(dag(experiments=["prices"]), EXPERIMENT)
+    assert (edge.upstream.name, edge.relation, edge.downstream) == ("nightly", Relation.PRODUCES, EXPERIMENT.ref)
+    assert edge.score >= LIKELY
+    assert edges(dag(experiments=["others"]), EXPERIMENT) == []
+
+
+def asset(dag_id: str) -> Node:
+    return Node(
+        refs.asset("local", "s3://lake/orders/"), {"written_by": {"dag_id": dag_id, "at": "2026-11-21T00:00:00Z"}}
+    )
+
+
+@pytest.mark.parametrize("at", ["s3://lake/orders", "s3a://lake/orders/", "s3://lake/orders/day=1/part-0.parquet"])
+def test_a_place_alone_does_not_say_who_reads_and_who_writes(at: str) -> None:
+    edge = one(dag(uris=[at]), SOURCE)
+    assert (edge.upstream, edge.relation) == (SOURCE.ref, Relation.READ_BY)
+    assert edge.score < LIKELY
+    assert "does not say" in edge.reason
+
+
+def test_a_place_that_another_dag_writes_is_read() -> None:
+    found = edges(dag(uris=["s3://lake/orders"]), SOURCE, asset("ingest"))
+    assert {(edge.upstream, edge.score >= LIKELY) for edge in found} == {(SOURCE.ref, True), (asset("").ref, True)}
+    assert "ingest writes it" in found[0].reason
+
+
+def test_a_place_that_the_dag_writes_itself_is_not_read_for_that() -> None:
+    assert edges(dag(uris=["s3://lake/orders"]), SOURCE, asset("nightly")) == []
+
+
+@pytest.mark.parametrize("at", ["models:/price/1", "https://example.org/a.csv", "orders.csv", "s3://elsewhere"])
+def test_places_that_name_nothing_here(at: str) -> None:
+    assert edges(dag(uris=[at]), SOURCE, MODEL) == []
+
+
+@pytest.mark.parametrize("name", ["orders:total_30d", "orders@v2:total_30d", "orders.total_30d", "orders__total_30d"])
+def test_features_by_reference(name: str) -> None:
+    edge = one(dag(features=[name]), VIEW, FEATURE)
+    assert (edge.upstream, edge.relation) == (VIEW.ref, Relation.READ_BY)
+    assert edge.score >= LIKELY
+    assert edge.reason == "the DAG's source names the feature total_30d of orders"
+
+
+def test_features_that_are_not_there_or_in_two_projects() -> None:
+    assert edges(dag(features=["orders:other", "views:total_30d"]), VIEW, FEATURE) == []
+    twin: list[Any] = [Node(refs.feature_view("two", "orders")), Node(refs.feature("two", "orders", "total_30d"))]
+    assert [e.score < LIKELY for e in edges(dag(features=["orders:total_30d"]), VIEW, FEATURE, *twin)] == [True, True]
