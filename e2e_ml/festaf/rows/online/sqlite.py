@@ -26,9 +26,10 @@ from e2e_ml.festaf.dtypes import DataType
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.model import FeatureView
 from e2e_ml.festaf.rows.online.protocol import FIRST_VALUE, Found, Reader, microseconds, served_types
-from e2e_ml.festaf.rows.online.values import KeyForm, StoredKey, decoders, is_integral, odd_floats, stored
+from e2e_ml.festaf.rows.online.values import KeyForm, StoredKey, decoders, is_integral, odd_floats, stored_apart
 
 _CATALOG = "CREATE TABLE IF NOT EXISTS online_views (view TEXT PRIMARY KEY, layout TEXT NOT NULL) WITHOUT ROWID"
+_ABOUT = ("event", "created", "odd")  # columns of the table's own, beside the key
 _LARGE = 10_000  # rows; after a write of more the log is folded into the file, which it would else double
 _WAIT = 60.0  # seconds that a writer waits for another
 
@@ -159,28 +160,33 @@ class _Table:
         empty, so that nothing has to be compared."""
         rows = newest.drop_nulls([key.name for key in self._view.entities])
         given = {name: dtype for name, dtype in served_types(self._view).items() if name in rows.columns}
-        times = {"event": self._view.event_time, "created": self._view.created_time}
+        known = {"event": self._view.event_time, "created": self._view.created_time}
+        times = {f"__{name}": column for name, column in known.items() if column is not None}
         rows = rows.with_columns(self.form.column(rows).alias("__key")) if len(rows) else _without_rows(rows, self.form)
         rows = rows.sort("__key")  # the order of the table, so that most rows are appended
-        kept = rows.select(
-            "__key",
-            *(
-                (pl.col(column).cast(pl.Int64) if column else pl.lit(None, pl.Int64)).alias(f"__{name}")
-                for name, column in times.items()
-            ),
-            *given,
-        )
-        types = {"__key": "string", "__event": "int64", "__created": "int64", **given}
-        columns = ["key", "event", "created", *(_quoted(self._columns[name]) for name in given), "odd"]
-        insert = f"INSERT INTO {self._name} AS t ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
-        if not into_nothing:
-            sets = ", ".join(f"{column} = excluded.{column}" for column in columns[1:])
-            insert += (
-                f" ON CONFLICT (key) DO UPDATE SET {sets} WHERE t.event IS NULL OR excluded.event > t.event "
-                "OR (excluded.event = t.event AND coalesce(excluded.created, -1e18) >= coalesce(t.created, -1e18))"
-            )
-        self._db.executemany(insert, stored(kept, types))
+        kept = rows.select("__key", *(pl.col(column).cast(pl.Int64).alias(n) for n, column in times.items()), *given)
+        types = {"__key": "string", **dict.fromkeys(times, "int64"), **given}
+        columns = [
+            "key",
+            *(name.removeprefix("__") for name in times),
+            *(_quoted(self._columns[name]) for name in given),
+        ]
+        # A column that a row says nothing of is left out, for each costs time: NULL is what it then holds.
+        plain, others = stored_apart(kept, types)
+        self._db.executemany(self._insert(columns, into_nothing=into_nothing), plain)
+        self._db.executemany(self._insert([*columns, "odd"], into_nothing=into_nothing), others)
         return rows
+
+    def _insert(self, columns: Sequence[str], *, into_nothing: bool) -> str:
+        marks = ", ".join("?" * len(columns))
+        insert = f"INSERT INTO {self._name} AS t ({', '.join(columns)}) VALUES ({marks})"  # noqa: S608 - quoted
+        if into_nothing:
+            return insert
+        sets = ", ".join(f"{column} = excluded.{column}" for column in dict.fromkeys([*columns[1:], *_ABOUT]))
+        return (
+            f"{insert} ON CONFLICT (key) DO UPDATE SET {sets} WHERE t.event IS NULL OR excluded.event > t.event "
+            "OR (excluded.event = t.event AND coalesce(excluded.created, -1e18) >= coalesce(t.created, -1e18))"
+        )
 
     def _migrated(self, layout: _Layout | None) -> _Layout:
         keys = tuple((key.name, key.dtype) for key in self._view.entities)

@@ -57,18 +57,34 @@ def is_integral(dtype: DataType) -> bool:
 
 def stored(rows: pl.DataFrame, types: Mapping[str, DataType]) -> Iterable[Sequence[Any]]:
     """The columns of `types` as they are kept, row by row, and behind them the mark of an odd row: 1, else None."""
+    kept, slow = _kept(rows, types)
+    if slow:
+        return _encoded(kept, slow)
+    # Most rows go as Polars gives them, without a look at each.
+    plain = kept.filter(pl.col("__odd").is_null()).iter_rows(buffer_size=_BUFFER)
+    return chain(plain, _encoded(kept.filter(pl.col("__odd").is_not_null()), slow))
+
+
+def stored_apart(
+    rows: pl.DataFrame, types: Mapping[str, DataType]
+) -> tuple[Iterable[Sequence[Any]], Iterable[Sequence[Any]]]:
+    """As `stored`, but first the rows that go as Polars gives them, without the mark, which none of them has."""
+    kept, slow = _kept(rows, types)
+    if slow:
+        return (), _encoded(kept, slow)
+    plain, odd = kept.filter(pl.col("__odd").is_null()), kept.filter(pl.col("__odd").is_not_null())
+    return plain.drop("__odd").iter_rows(buffer_size=_BUFFER), _encoded(odd, slow)
+
+
+def _kept(rows: pl.DataFrame, types: Mapping[str, DataType]) -> tuple[pl.DataFrame, dict[int, Convert]]:
+    """The columns as Polars makes them, with the mark `__odd`, and what is left to do at which positions."""
     floats = [name for name, dtype in types.items() if dtype in dtypes.FLOATS]
     odd = pl.any_horizontal(~pl.col(name).is_finite() for name in floats) if floats else pl.lit(False)
     kept = rows.with_columns(odd.fill_null(False).alias("__odd")).select(
         *(_column(name, dtype) for name, dtype in types.items()),
         pl.when(pl.col("__odd")).then(pl.lit(1, pl.Int8)).alias("__odd"),
     )
-    slow = {i: encode for i, dtype in enumerate(types.values()) if (encode := _encoder(dtype)) is not None}
-    if slow:
-        return _encoded(kept, slow)
-    # Most rows go as Polars gives them, without a look at each.
-    plain = kept.filter(pl.col("__odd").is_null()).iter_rows(buffer_size=_BUFFER)
-    return chain(plain, _encoded(kept.filter(pl.col("__odd").is_not_null()), slow))
+    return kept, {i: encode for i, dtype in enumerate(types.values()) if (encode := _encoder(dtype)) is not None}
 
 
 def _encoded(kept: pl.DataFrame, slow: Mapping[int, Convert]) -> Iterator[list[Any]]:
