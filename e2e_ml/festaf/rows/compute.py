@@ -53,7 +53,11 @@ class ByNarwhals:
     def add_expression(self, rows: Any, step: RowStep, types: Mapping[str, DataType]) -> Any:
         if not runs_on(self.name, step.expression, types):
             return self.through_polars(rows, step, partial(computed, step=step, types=dict(types)))
-        return nw.from_native(rows).with_columns(to_narwhals(step.expression, types).alias(step.name)).to_native()
+        return self.by_narwhals(rows, to_narwhals(step.expression, types).alias(step.name))
+
+    def by_narwhals(self, rows: Any, column: nw.Expr) -> Any:
+        """`rows` with one column more."""
+        return nw.from_native(rows).with_columns(column).to_native()
 
     def add_python(self, rows: Any, step: PythonStep, project: Path) -> Any:
         return self.through_polars(rows, step, partial(made_in, step=step, project=project))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -127,10 +127,10 @@ def same(value: Any, wanted: Any, near: float = 0.0) -> bool:
 
 KEYS = (Key(name="carrier", dtype="string"), Key(name="number", dtype="int64"))
 key_rows = (st.none() | st.sampled_from(["AA", "UA", ""]), st.none() | st.sampled_from([1, 2]))
-asked_rows = st.lists(st.tuples(*key_rows, st.none() | moments), min_size=1, max_size=15)
-stored_rows = st.lists(
-    st.tuples(*key_rows, moments, st.none() | moments, st.none() | st.sampled_from([0.0, 1.5, math.nan])), max_size=30
-)
+asked_row = st.tuples(*key_rows, st.none() | moments)
+stored_row = st.tuples(*key_rows, moments, st.none() | moments, st.none() | st.sampled_from([0.0, 1.5, math.nan]))
+asked_rows = st.lists(asked_row, min_size=1, max_size=15)
+stored_rows = st.lists(stored_row, max_size=30)
 FEATURES = (feature("x"), feature("much", "bool", Apply("gt", (Column("x"), literal(1))), hidden=True))
 COLUMNS = {"x": "x", "much": "much"}
 
@@ -247,14 +247,20 @@ WORDS_AND_TIMES: tuple[Expression, ...] = (
 )
 
 
-def check_expressions(engine: Engine, expressions: Sequence[Expression]) -> None:
+def check_expressions(
+    engine: Engine,
+    expressions: Sequence[Expression],
+    frame: pl.DataFrame = EXPRESSION_FRAME,
+    types: Mapping[str, DataType] = EXPRESSION_TYPES,
+) -> None:
     """All of them at once, each as a column of one frame, against Polars, which is held against Python elsewhere."""
-    got, wanted = engine.frame(EXPRESSION_FRAME), EXPRESSION_FRAME
+    got, wanted = engine.frame(frame), frame
     for number, expression in enumerate(expressions):
-        step = RowStep(f"e{number}", expression, infer(expression, EXPRESSION_TYPES))
-        got = engine.add_expression(got, step, EXPRESSION_TYPES)
-        wanted = wanted.with_columns(to_polars(expression, EXPRESSION_TYPES).alias(step.name))
+        step = RowStep(f"e{number}", expression, infer(expression, types))
+        got = engine.add_expression(got, step, types)
+        wanted = wanted.with_columns(to_polars(expression, types).alias(step.name))
     computed = engine.to_polars(got).sort("row_")
     for number, expression in enumerate(expressions):
         left, right = computed[f"e{number}"].to_list(), wanted[f"e{number}"].to_list()
-        assert all(same(a, b) for a, b in zip(left, right, strict=True)), (to_python(expression), left, right)
+        unequal = [(a, b, row) for a, b, row in zip(left, right, frame.rows(), strict=True) if not same(a, b)]
+        assert not unequal, (engine.name, to_python(expression), unequal)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.expression import Expression
 from e2e_ml.festaf.rows import engines
 from tests.unit.festaf import engine_conformance as conformance
-from tests.unit.festaf import test_expression_properties as properties
+from tests.unit.festaf import expression_trees as trees
 from tests.unit.festaf.worlds import hour, project, weather_rows
 
 LOCAL = [name for name in engines.NAMES if name != "spark"]
@@ -64,11 +66,25 @@ def test_history(
     conformance.check_history(engines.engine(name), folder, asked, stored, as_known=as_known)
 
 
-@pytest.mark.parametrize("name", [name for name in LOCAL if name != "polars"])
-@settings(few, max_examples=5)
-@given(st.lists(st.one_of(properties.numbers, properties.truths), min_size=5, max_size=10))
-def test_expressions(name: str, expressions: list[Expression]) -> None:
-    conformance.check_expressions(engines.engine(name), expressions)
+@settings(few, max_examples=10)
+@given(trees.trees(5, 15), trees.frames(wide=True))
+def test_expressions_on_pandas(expressions: list[Expression], frame: pl.DataFrame) -> None:
+    conformance.check_expressions(engines.engine("pandas"), expressions, frame, trees.TYPES)
+
+
+@pytest.mark.parametrize("name", SLOW)
+@few
+@given(trees.trees(5, 10), trees.frames())
+def test_expressions(name: str, expressions: list[Expression], frame: pl.DataFrame) -> None:
+    conformance.check_expressions(engines.engine(name), expressions, frame, trees.TYPES)
+
+
+@pytest.mark.parametrize("name", ["pandas", "duckdb"])
+def test_lists_and_decimals_of_a_frame_of_its_own(name: str) -> None:
+    rows = pl.DataFrame({"l": [[1.0, math.nan], None], "m": [Decimal("1.25"), None], "s": [{"a": 1}, {"a": None}]})
+    on = engines.engine(name)
+    assert on.to_polars(on.frame(on.frame(rows))).to_dict(as_series=False).keys() == {"l", "m", "s"}
+    assert on.to_polars(on.frame(on.frame(rows))).equals(rows, null_equal=True)
 
 
 @pytest.mark.parametrize("name", [name for name in LOCAL if name != "polars"])

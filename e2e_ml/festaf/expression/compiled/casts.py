@@ -29,6 +29,8 @@ def converted(operand: Operand, dtype: DataType) -> Expr:
         return _truncated(operand, dtype)
     if dtype in INTEGERS and given in INTEGERS:
         return _narrowed(library, expr, given, dtype)
+    if dtype in FLOATS and given in INTEGERS:
+        expr = operand.real()
     return expr.cast(library_dtype(library, dtype))
 
 

@@ -68,6 +68,8 @@ class Operand:
         return self.expr.cast(self.library.Int64())
 
     def real(self) -> Expr:
+        if self.library is nw and self.dtype == "int64":
+            return self.expr / 1  # Arrow refuses to cast one that is no exact float; divided, it is rounded
         return self.expr.cast(self.library.Float64())
 
     def exact(self, scale: int) -> Expr:

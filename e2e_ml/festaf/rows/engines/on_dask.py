@@ -16,14 +16,13 @@ from typing import Any
 import dask.dataframe as dd
 import pandas as pd
 import polars as pl
-import pyarrow as pa
 
 from e2e_ml.festaf.dtypes import DataType
 from e2e_ml.festaf.expression.steps import PythonStep, RowStep
 from e2e_ml.festaf.model import FeatureView
 from e2e_ml.festaf.rows.compute import stored_schema
 from e2e_ml.festaf.rows.engines.on_pandas import ENGINE as PANDAS
-from e2e_ml.festaf.rows.engines.on_pandas import Frame, arrow_typed, from_polars, to_polars
+from e2e_ml.festaf.rows.engines.on_pandas import Frame, arrow, arrow_typed, from_polars, to_polars
 from e2e_ml.festaf.rows.engines.protocol import Lookup
 from e2e_ml.festaf.rows.offline import OfflineStore
 from e2e_ml.festaf.rows.pointintime import ASKED, STORED
@@ -86,7 +85,7 @@ def _each(frame: Frames, work: Any, **more: Any) -> Frames:
 
 
 def _typed(rows: Frame) -> Frame:
-    return arrow_typed(pa.Table.from_pandas(rows, preserve_index=False))
+    return arrow_typed(arrow(rows))
 
 
 def _numbered(frame: Frames, name: str) -> Frames:

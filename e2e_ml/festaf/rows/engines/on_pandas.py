@@ -1,7 +1,8 @@
 """pandas, with Arrow types: classic ones take NaN for null, and have no integers that may be missing.
 
 Rows are joined by `pandas.merge_asof`; windows are in `pandas_windows`: pandas' own know neither groups with peers nor
-integers of 64 bits.
+integers of 64 bits. Expressions run on Arrow's kernels, which pandas calls for these types too, but on the columns
+themselves: since its version 3 pandas takes NaN that comes of arithmetic for null.
 """
 
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -37,7 +39,7 @@ class PandasEngine(ByNarwhals):
 
     def frame(self, rows: Any) -> Frame:
         if isinstance(rows, pd.DataFrame):
-            return arrow_typed(pa.Table.from_pandas(rows, preserve_index=False))
+            return arrow_typed(arrow(rows))
         return from_polars(POLARS.frame(rows).collect())
 
     def history(self, entities: Frame, lookups: Sequence[Lookup], offline: OfflineStore) -> Frame:
@@ -58,6 +60,10 @@ class PandasEngine(ByNarwhals):
     def to_polars(self, frame: Frame) -> pl.DataFrame:
         return to_polars(frame)
 
+    def by_narwhals(self, rows: Frame, column: nw.Expr) -> Frame:
+        added = nw.from_native(arrow(rows)).with_columns(column).to_native().drop_columns(list(rows.columns))
+        return pd.concat([rows, arrow_typed(added).set_axis(rows.index, axis=0)], axis=1)
+
     def add_windows(self, rows: Frame, windows: Sequence[Window], order: Order) -> Frame:
         needed = [*order.columns, *(w.value for w in windows), *(name for w in windows for name in w.group)]
         added = windows_of(arrow(rows[list(dict.fromkeys(needed))]), windows, order)
@@ -74,8 +80,8 @@ def arrow_typed(table: Any) -> Frame:
 
 
 def arrow(frame: Frame) -> Any:
-    """As an Arrow table, of the same memory."""
-    return cast(Any, pa).Table.from_pandas(frame, preserve_index=False)
+    """As an Arrow table, of the same memory; without what pandas notes there of types, whose names it cannot read."""
+    return cast(Any, pa).Table.from_pandas(frame, preserve_index=False).replace_schema_metadata()
 
 
 def from_polars(frame: pl.DataFrame) -> Frame:
