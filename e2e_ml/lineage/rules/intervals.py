@@ -5,6 +5,7 @@ Scores say how far to trust that: the same user, what the DAG's source names, an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -28,6 +29,7 @@ _IN_AIRFLOW = ("PythonOperator", "@task", "_PythonDecoratedOperator")
 _ELSEWHERE = ("Pod", "Docker", "Ecs", "SageMaker", "Databricks", "Dataproc", "Spark", "Batch", "CloudRun", "Vertex",
               "AzureML", "Ssh", "SSH", "Kubernetes", "Ray", "Emr")  # fmt: skip
 _NOTEBOOKS = ("ipykernel", "jupyter", ".ipynb", "colab")
+_MOST_AROUND, _MOST_TOLD = 40, 5  # task instances that are looked at, and those that are told of
 _DEFAULT = "Default"  # MLflow's experiment for runs that name none
 _SHORT, _LONG = 0.005, 1_800.0  # a run that is lost in a long task tells little
 _TIGHT, _LOOSE = 0.5, 0.1  # the parts of two tasks' intervals that a run fills, where one of them is its task's
@@ -54,9 +56,8 @@ def task_around_run(run: Node, look: Look) -> Iterator[Edge]:
         return
     start, end = began.timestamp(), ended.timestamp() if ended else None
     around = [answer for key in keys.busy(start) for answer in look(key) if _holds(answer, start, end)]
-    if not around:
-        return
-    tasks = [_judged(answer, run, start, end, look) for answer in around]
+    around.sort(key=lambda answer: (_length(answer), answer.ref))
+    tasks = [_judged(answer, run, start, end, look) for answer in around[:_MOST_AROUND]]
     working = [task for task in tasks if task and not _is_idle(task.ref, look)]
     idle = not working
     working = working or [task for task in tasks if task]
@@ -64,7 +65,7 @@ def task_around_run(run: Node, look: Look) -> Iterator[Edge]:
         return
     best = _only(working)
     dags = {refs.dag(task.ref.instance, task.ref.keys[0]) for task in working}
-    for task in working:
+    for task in sorted(working, key=lambda task: (task is not best, -task.score, task.ref))[:_MOST_TOLD]:
         score, why = task.score, task.why
         if best is None or task is not best:
             score = min(score, 0.75) / len(working)
@@ -82,6 +83,12 @@ def task_around_run(run: Node, look: Look) -> Iterator[Edge]:
 def _edge(up: Ref, run: Ref, score: float, why: tuple[str, ...]) -> Edge:
     reason = f"the run lies in the time of the task instance: {', '.join(dict.fromkeys(why))}"
     return Edge(up, run, Relation.STARTED, Evidence.INFERRED, reason, round(score, 3))
+
+
+def _length(answer: Answer) -> float:
+    """Of its interval, in seconds: the shorter, the more it tells that a run lies in it."""
+    first, last = answer.value["start"], answer.value["end"]
+    return math.inf if last is None else last - first
 
 
 def _holds(answer: Answer, start: float, end: float | None) -> bool:

@@ -17,6 +17,7 @@ from e2e_ml.refs import Kind, Ref
 _RUN_KEYS = ("mlflow.run_id", "mlflow_run_id", "run_id", "mlflow_run")  # in the extra of an asset's event
 _MODEL_KEYS = ("mlflow.model_name", "model_name", "registered_model_name", "mlflow_model_name")
 _MODEL_URIS = ("mlflow.model_uri", "model_uri", "mlflow_model_uri", "artifact_uri", "run_uri")
+_DAG_FOLDERS = ("dags", "dag_bundles")  # where an Airflow has them
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -106,7 +107,7 @@ def _task_instance(airflow: str, dag_id: str, writer: Mapping[str, Any]) -> Ref 
 def dag_of_script(run: Node, look: Look) -> Iterator[Edge]:
     """A run that was started by a DAG's own file, as with `dag.test()`: tag `mlflow.source.name`."""
     script = pairs(run.facts.get("tags")).get("mlflow.source.name", "").replace("\\", "/")
-    folder, _, name = script.rpartition("/")
+    name = script.rpartition("/")[2]
     if not name.endswith(".py"):
         return
     found = look(keys.in_file(name))
@@ -114,9 +115,8 @@ def dag_of_script(run: Node, look: Look) -> Iterator[Edge]:
     longest = max((len(text(answer.value)) for answer in fitting), default=0)
     ours = [answer for answer in fitting if len(text(answer.value)) == longest]
     for answer in ours:
-        below = text(answer.value).count("/") > 0
-        around = f"/{folder}/{name}".removesuffix(f"/{text(answer.value)}")
-        if len(ours) == 1 and (below or around.endswith("/dags")):
+        around = f"/{script}".removesuffix(f"/{text(answer.value)}").split("/")
+        if len(ours) == 1 and any(folder in _DAG_FOLDERS for folder in around):
             reason = "tag mlflow.source.name of the run is the DAG's file"
             yield Edge(answer.ref, run.ref, Relation.STARTED, Evidence.OBSERVED, reason)
         else:

@@ -135,6 +135,15 @@ def test_a_task_of_any_length_is_found_at_any_time_within_it(end: str) -> None:
         assert score(run(clock, clock), task(end=end)) > 0
 
 
+def test_among_many_tasks_few_are_looked_at_and_fewer_told() -> None:
+    crowd = [task(refs.task_instance("local", f"d{n}", "r1", "step")) for n in range(300)]
+    look = Known([run(), *crowd])
+    edges = look.edges(run())
+    assert 0 < len(edges) <= 5
+    assert all(edge.score < 0.05 for edge in edges)
+    assert len(set(look.looked)) < 120
+
+
 def test_a_task_of_weeks_answers_to_few_keys_and_a_run_looks_at_few() -> None:
     long = Node(FIT, {"start": "2026-01-01T00:00:00+00:00", "end": "2026-11-21T00:00:00+00:00"})
     look = Known([long, run()])

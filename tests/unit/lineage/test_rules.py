@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -130,6 +131,88 @@ def test_a_dataset_whose_source_is_the_view() -> None:
     data = [{"name": "train", "source": "festaf://flights/hourly_weather"}, {"name": "other", "source": "/data/x.csv"}]
     made = edges(Node(life.VIEW), run(inputs=data))
     assert [(e.upstream, e.reason) for e in made] == [(life.VIEW, "the run's dataset train comes from it")]
+
+
+def test_data_behind_a_link_and_in_a_part_file_is_observed(tmp_path: Path) -> None:
+    (tmp_path / "2026").mkdir()
+    (tmp_path / "latest").symlink_to("2026")
+    source = Node(refs.source("flights", "weather"), {"place": (tmp_path / "latest").as_uri()})
+    data = [
+        {"name": "linked", "source": str(tmp_path.resolve() / "2026")},
+        {"name": "part", "source": str(tmp_path / "latest" / "part-0.parquet")},
+        {"name": "beside", "source": str(tmp_path / "latest" / "labels.csv")},
+    ]
+    reasons = {each["name"]: [(e.evidence, e.reason) for e in edges(source, run(inputs=[each]))] for each in data}
+    assert reasons["linked"] == [(Evidence.DECLARED, "the run's dataset linked comes from it")]
+    assert reasons["part"] == [(Evidence.OBSERVED, "the run's dataset part comes from it as a part of its folder")]
+    assert reasons["beside"] == []  # a candidate
+    there = Node(refs.source("flights", "weather"), {"place": (tmp_path.resolve() / "2026").as_uri()})
+    linked = edges(there, run(inputs=[{"name": "x", "source": str(tmp_path / "latest")}]))
+    assert [e.evidence for e in linked] == [Evidence.OBSERVED]
+
+
+def test_a_run_that_predicts_reads_its_features() -> None:
+    tags = {**life.run_tags(None, life.SERVED), "feast.retrieval_type": "online"}
+    made = links(Node(life.SERVICE, {"features": ["hourly_weather.temp"]}), Node(life.TEMP), run(tags=tags))
+    assert made == {(life.SERVICE, Relation.READ_BY, refs.run("lab", "r"), Evidence.DECLARED)}
+
+
+@pytest.mark.parametrize(
+    ("params", "upstream"),
+    [
+        ({"feature_service": "flight_delay"}, life.SERVICE),
+        ({"feature_services": '["flight_delay"]'}, life.SERVICE),
+        ({"feature_view": "hourly_weather@v3"}, life.VIEW),
+        ({"feature_refs": "hourly_weather:temp"}, life.TEMP),
+        ({"feature_list": '["feature_view:hourly_weather:temp"]'}, life.TEMP),
+    ],
+)
+def test_params_and_tags_of_anybodys_choice(params: dict[str, str], upstream: Ref) -> None:
+    things = (Node(life.SERVICE), Node(life.VIEW), Node(life.TEMP))
+    assert links(*things, run(params=params)) == {(upstream, Relation.TRAINS, refs.run("lab", "r"), Evidence.DECLARED)}
+    version = Node(life.V1, {"tags": params})
+    assert links(*things, version) == {(upstream, Relation.TRAINS, life.V1, Evidence.DECLARED)}
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        {"mlflow.run_id": "a" * 32},
+        {"mlflow_run_id": "a" * 32},
+        {"run_id": "a" * 32},
+        {"model_uri": f"runs:/{'a' * 32}/model"},
+    ],
+)
+def test_an_event_of_any_asset_names_the_run(extra: dict[str, str]) -> None:
+    writer = {"dag_id": "train", "run_id": "r1", "task_id": "fit", "map_index": 2, "at": "2026-11-21T00:00:00Z"}
+    asset = Node(refs.asset("a", "s3://lake/report"), {"written_by": {**writer, "extra": extra}})
+    started = {up for up, relation, *_ in links(asset, Node(refs.run("lab", "a" * 32))) if relation is Relation.STARTED}
+    assert started == {refs.dag("a", "train"), refs.task_instance("a", "train", "r1", "fit", 2)}
+
+
+def test_airflows_own_run_id_is_no_run_of_mlflow() -> None:
+    writer = {"dag_id": "train", "at": "2026-11-21T00:00:00Z", "extra": {"run_id": "manual__1"}}
+    asset = Node(refs.asset("a", "s3://lake/report"), {"written_by": writer})
+    assert Relation.STARTED not in {relation for _, relation, *_ in links(asset, Node(refs.run("lab", "manual__1")))}
+
+
+@pytest.mark.parametrize(
+    ("script", "evidence"),
+    [
+        ("/opt/airflow/dags/ml/train.py", Evidence.OBSERVED),
+        ("/home/ada/airflow/dag_bundles/main/ml/train.py", Evidence.OBSERVED),
+        ("/opt/airflow/dags/top.py", Evidence.OBSERVED),
+        ("/home/ada/top.py", None),  # a candidate
+        ("/home/ada/ml/train.py", None),
+        ("ml/train.py", None),
+        ("/opt/airflow/dags/ml/other.py", None),
+        ("/usr/bin/airflow", None),
+    ],
+)
+def test_the_dags_own_file_started_the_run(script: str, evidence: Evidence | None) -> None:
+    dags = [Node(refs.dag("a", "one"), {"file": "ml/train.py"}), Node(refs.dag("a", "two"), {"file": "top.py"})]
+    made = links(*dags, run(tags={"mlflow.source.name": script}))
+    assert {e[3] for e in made} == ({evidence} if evidence else set())
 
 
 def test_a_mapped_task_instance_of_the_run() -> None:
