@@ -1,9 +1,12 @@
 """Every MLflow run made inside an Airflow task names that task: tags `airflow.*`, set without a change to the code.
 
 MLflow finds `AirflowTaskContext` by the entry point `mlflow.run_context_provider` and asks it at each `start_run`. It
-reads the `AIRFLOW_CTX_*` variables that Airflow's task runner puts into the environment, and what the environment lacks
-(map index, base URL) from the Airflow modules that the task has already loaded: nothing is imported here, and nothing
-that goes wrong here may reach the task.
+reads the `AIRFLOW_CTX_*` variables that Airflow's task runner puts into the environment, which the programs that a task
+starts inherit, a virtual environment's Python too. What the environment lacks (the base URL; the map index where
+`airflow_policy` is not loaded) comes from the Airflow modules that the task itself has loaded. Nothing is imported
+here, so that it works wherever MLflow does, and nothing that goes wrong here may reach the task.
+
+Code in the triggerer has no such variables, and its runs no tags: one process serves many tasks there.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 # Tag -> environment variable (airflow.sdk.execution_time.context, AIRFLOW_VAR_NAME_FORMAT_MAPPING).
-# The map index is there only where a deployment adds it by `get_airflow_context_vars`.
+# The map index comes from `get_airflow_context_vars`, ours or a deployment's own.
 VARIABLES: Mapping[str, str] = {
     "airflow.dag_id": "AIRFLOW_CTX_DAG_ID",
     "airflow.task_id": "AIRFLOW_CTX_TASK_ID",
@@ -32,7 +35,7 @@ class AirflowTaskContext:
     """A run context provider of MLflow: duck-typed, so that importing it costs nothing."""
 
     def in_context(self) -> bool:
-        """Whether this process is an Airflow task, or was started by one."""
+        """Whether this process is an Airflow task, or was started by one. Never raises."""
         return bool(os.environ.get("AIRFLOW_CTX_DAG_ID") and os.environ.get("AIRFLOW_CTX_TASK_ID"))
 
     def tags(self) -> dict[str, str]:
@@ -57,7 +60,7 @@ def _tags(environment: Mapping[str, str]) -> dict[str, str]:
 def _map_index(tags: Mapping[str, str]) -> int | None:
     """The map index of the task instance that this process runs, -1 where it is not mapped.
 
-    None in a process that a task started: only its parent knows.
+    None in a process that a task started: it has only the environment.
     """
     module = sys.modules.get(_CONTEXT_MODULE)
     if module is None:

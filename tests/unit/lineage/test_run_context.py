@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
 
+from e2e_ml import airflow_policy
 from e2e_ml.lineage.run_context import VARIABLES, AirflowTaskContext
 
 TASK = {
@@ -106,10 +108,30 @@ def test_nothing_that_goes_wrong_reaches_the_task(monkeypatch: pytest.MonkeyPatc
     assert AirflowTaskContext().tags() == {}
 
 
-def test_importing_it_brings_in_neither_airflow_nor_mlflow_nor_a_frame_library() -> None:
+@pytest.mark.parametrize(
+    ("context", "variables"),
+    [
+        ({"ti": SimpleNamespace(map_index=3)}, {"map_index": "3"}),
+        ({"ti": SimpleNamespace(map_index=-1)}, {"map_index": "-1"}),
+        ({"ti": SimpleNamespace()}, None),
+        ({}, None),
+        (None, None),
+    ],
+)
+def test_a_task_leaves_its_map_index_to_the_programs_that_it_starts(
+    context: object, variables: dict[str, str] | None
+) -> None:
+    assert airflow_policy.get_airflow_context_vars(context) == variables
+
+
+def test_it_needs_nothing_but_the_standard_library() -> None:
     code = (
-        "import sys, e2e_ml.lineage.run_context\n"
-        "print([m for m in sys.modules if m.split('.')[0] in ('airflow', 'mlflow', 'polars', 'pandas', 'pydantic')])"
+        "import sys\n"
+        f"sys.path.insert(0, {str(Path(__file__).parents[3])!r})\n"
+        "from e2e_ml.lineage.run_context import AirflowTaskContext\n"
+        "print(AirflowTaskContext().in_context(), AirflowTaskContext().tags())\n"
+        "own = set(sys.stdlib_module_names) | {'e2e_ml'}\n"
+        "print([m for m in sys.modules if m.split('.')[0] not in own])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:2] == ["False {}", "['__main__']"]
