@@ -20,20 +20,17 @@ from e2e_ml.lineage.collectors import Batch, CollectError, Record
 from e2e_ml.lineage.collectors.http import Api, Connection, known
 from e2e_ml.lineage.graph import Edge, Evidence, Node, Relation
 from e2e_ml.openlineage.events import (
-    ColumnInputs,
     Dataset,
     DatasetEvent,
     EventError,
     EventType,
     InputDataset,
-    InputField,
     JobEvent,
     OutputDataset,
-    QualityAssertions,
-    QualityMetrics,
     RunEvent,
     parse,
 )
+from e2e_ml.openlineage.facets import ColumnInputs, InputField, QualityAssertions, QualityMetrics
 from e2e_ml.openlineage.naming import of_uri, uri_of
 from e2e_ml.refs import FEATURE_STORES, Kind, Ref
 
@@ -72,8 +69,10 @@ class OpenLineageCollector:
             for kept in events:
                 reading.take(kept["event"])
             cursor = {**reading.cursor(), "inbox": page["inbox"], "after": page["next"]}
-            yield Batch(reading.records(), cursor, gone=tuple(reading.gone))
-            if not events or page["next"] >= page["newest"]:
+            more = bool(events) and page["next"] < page["newest"]
+            progress = f"Reading OpenLineage events: {page['next']:,} of {page['newest']:,}." if more else ""
+            yield Batch(reading.records(), cursor, gone=tuple(reading.gone), progress=progress)
+            if not more:
                 return
 
     def _page(self, cursor: Mapping[str, Any]) -> Mapping[str, Any]:
