@@ -55,10 +55,10 @@ class Window:
 
     @property
     def microseconds(self) -> int:
-        """The width. Only where there is one."""
+        """The width, or one that is longer than any data and fits into 64 bits. Only where there is one."""
         if self.over.width is None:
             raise ValueError(f"{self.output} has no width.")
-        return self.over.width // _US
+        return min(self.over.width // _US, 2**62)
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,7 +208,9 @@ def _frame(window: Window, order: Order) -> WindowSpec:
     """The rows that a row sees."""
     over = Over.partitionBy(*map(_quoted, window.group))
     if window.over.rows is not None:
-        return over.orderBy(_PLACE).rowsBetween(1 - window.over.rows, 0)
+        start = 1 - window.over.rows
+        # Spark counts rows in 32 bits.
+        return over.orderBy(_PLACE).rowsBetween(start if start >= -(2**31) else Over.unboundedPreceding, 0)
     if order.event_time is None:
         return over
     reach = Over.unboundedPreceding if window.over.width is None else 1 - window.microseconds

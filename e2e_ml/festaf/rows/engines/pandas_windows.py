@@ -31,7 +31,7 @@ Column: TypeAlias = Any  # a pyarrow.ChunkedArray, and Table one of pyarrow's: i
 Table: TypeAlias = Any
 Numbers: TypeAlias = npt.NDArray[Any]
 _ARROW = cast(Any, compute)
-_EARLIEST, _FOREVER = -(2**63), 2**62
+_EARLIEST = -(2**63)
 
 
 def windows_of(table: Table, windows: Sequence[Window], order: Order) -> Table:
@@ -70,7 +70,7 @@ class _Rows:
             return first, end
         if window.over.width is None:
             return first, self.peers[1]
-        return self._first_after(self.time - min(window.microseconds, _FOREVER)), self.peers[1]
+        return self._first_after(self.time - window.microseconds), self.peers[1]
 
     def _first_after(self, moment: Numbers) -> Numbers:
         """The first of each row's group that is later than the row's moment, which the row itself is: by halving."""
