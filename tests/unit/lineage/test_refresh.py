@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from e2e_ml import refs
-from e2e_ml.lineage.collectors import Batch, CollectError
+from e2e_ml.lineage import refresh
+from e2e_ml.lineage.collectors import Batch, CollectError, Record
 from e2e_ml.lineage.graph import Graph, Node
 from e2e_ml.lineage.index import Index
 from e2e_ml.lineage.refresh import Refresher, Report, Visit
@@ -119,6 +120,80 @@ def test_unsubscribed_hears_no_more(index: Index) -> None:
     second.get(timeout=SOON)
     refresher.stop()
     assert first.empty()
+
+
+class Long(Counting):
+    """Brings many batches, each when it is let; has more to read for as long as `progress` says so."""
+
+    def __init__(self, batches: int = 3) -> None:
+        super().__init__()
+        self.batches, self.progress = batches, "Reading runs: 12,000 so far."
+        self.go, self.looks = Queue[None](), 0
+
+    def collect(self, cursor: Mapping[str, Any]) -> Iterator[Batch]:
+        self.visits.put(dict(cursor))
+        for number in range(cursor.get("n", 0), self.batches):
+            self.go.get(timeout=SOON)
+            ref = refs.dag("local", f"d{number}")
+            yield Batch((Record(Node(ref)),), {"n": number + 1}, progress=self.progress)
+
+    def look_again(self) -> None:
+        self.looks += 1
+
+
+def test_a_visit_that_takes_long_says_how_far_it_is(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(refresh, "TELL_EVERY", 0.0)
+    collector, heard = Long(), Queue[tuple[Graph, Report]]()
+    refresher = Refresher(index, [collector], interval=3600)
+    refresher.subscribe(lambda graph, report: heard.put((graph, report)))
+    refresher.start()
+    collector.go.put(None)
+    graph, report = heard.get(timeout=SOON)
+    visit = report["airflow:local"]
+    assert (visit.ok, visit.reading, visit.sentence) == (True, True, "Reading runs: 12,000 so far.")
+    assert visit.visited_at is not None
+    assert len(graph) == 1
+    for _ in range(2):
+        collector.go.put(None)
+    while (visit := heard.get(timeout=SOON)[1]["airflow:local"]).reading:
+        pass
+    assert visit.sentence == "Read 3 things. Reading runs: 12,000 so far."
+    assert collector.visits.get(timeout=SOON) == {}
+    assert collector.visits.get(timeout=SOON) == {"n": 3}  # soon again, for there is more to read
+    refresher.stop()
+
+
+def test_the_end_of_the_program_cuts_a_visit_short_and_the_next_start_goes_on(index: Index) -> None:
+    collector = Long()
+    refresher = Refresher(index, [collector], interval=3600)
+    refresher.start()
+    collector.visits.get(timeout=SOON)
+    stopping = threading.Thread(target=refresher.stop)
+    stopping.start()
+    while not refresher.stopping:
+        pass
+    collector.go.put(None)
+    stopping.join(SOON)
+    assert index.cursor(collector.name) == {"n": 1}
+    for _ in range(2):
+        collector.go.put(None)
+    assert Refresher(index, [collector]).visit(collector)
+    assert collector.visits.get() == {"n": 1}
+    assert index.graph().count(DAG.kind) == 3
+
+
+def test_a_refresh_that_a_person_asks_for_looks_at_everything(index: Index) -> None:
+    collector = Long()
+    Refresher(index, [collector, Counting("mlflow:lab")]).refresh_now()
+    assert collector.looks == 1
+
+
+def test_what_failed_together_is_not_tried_at_the_same_moment(index: Index) -> None:
+    refresher = Refresher(index, [Counting()], interval=5, most_wait=60)
+    waits = {refresher.next_visit("airflow:local", 2) for _ in range(20)}
+    assert len(waits) > 1
+    assert all(15 <= wait <= 25 for wait in waits)
+    assert refresher.next_visit("airflow:local", 0) == 5
 
 
 @pytest.mark.parametrize(("failures", "seconds"), [(0, 5), (1, 10), (2, 20), (3, 40), (4, 60), (1000, 60)])
