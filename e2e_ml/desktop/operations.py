@@ -77,6 +77,7 @@ class Operation(Generic[T]):
         self.title = title
         self.text = ""
         self.fraction: float | None = None
+        self.quiet = False
         self._owner = owner
         self._bridge = _Bridge(owner)
         self._control = Control(self._bridge.progressed.emit)
@@ -141,13 +142,19 @@ class Operations(QObject):
         """Build an operation of a function without parameters."""
         return Operation(self, title, lambda _control: work())
 
+    def run_quietly(self, work: Callable[[], T]) -> Operation[T]:
+        """An operation that is nobody's news: it is not shown while it runs."""
+        operation = Operation(self, "", lambda _control: work())
+        operation.quiet = True
+        return operation
+
     def run_watched(self, title: str, work: Callable[[Control], T]) -> Operation[T]:
         """Build an operation of a function that reports its progress and looks whether it is cancelled."""
         return Operation(self, title, work)
 
     @property
     def running(self) -> tuple[Operation[Any], ...]:
-        return tuple(self._running)
+        return tuple(operation for operation in self._running if not operation.quiet)
 
     def add(self, operation: Operation[Any], task: QRunnable) -> None:
         self._running.append(operation)

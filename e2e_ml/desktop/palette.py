@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from PySide6.QtCore import (
@@ -52,6 +52,8 @@ _WEIGHTS: dict[Kind, float] = {
     Kind.WISH: 1, Kind.LOGGED_MODEL: 0, Kind.DAG_RUN: -2,
 }  # fmt: skip
 _ACTION_WEIGHT = 2.0
+_MOST = 500  # things of a kind that are all offered; of more the index is asked as the person types
+_FEW, _FOUND = 100, 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +74,35 @@ class Entry:
 
 
 def entries(graph: Graph, actions: Sequence[Action]) -> list[Entry]:
-    """Everything that the palette offers, most wanted first."""
+    """What the palette offers before anything is typed, most wanted first; of kinds with very many the newest."""
     things: list[Entry] = []
-    for node in graph.nodes():
-        kind = node.ref.kind
-        if kind not in _WEIGHTS or node.gone_since is not None:
-            continue
-        parent = node.ref.parent
-        title = f"{parent.name} v{node.ref.name}" if kind is Kind.MODEL_VERSION and parent else node.title
-        where = (
-            (parent.name if parent else node.ref.instance)
-            if kind is not Kind.RUN
-            else str(node.facts.get("experiment") or node.ref.instance)
-        )
-        things.append(Entry(title, where, str(kind), _ICONS[kind], node.ref, _WEIGHTS[kind]))
+    for kind in _WEIGHTS:
+        refs = graph.refs(kind) if graph.count(kind) <= _MOST else graph.newest(kind, _FEW)
+        things += _entries_of(graph, refs)
     things.sort(key=lambda entry: (-entry.weight, entry.title))
     return things + [Entry(a.title, a.shortcut, "action", "action", a, _ACTION_WEIGHT) for a in actions]
+
+
+def searched(graph: Graph, query: str) -> list[Entry]:
+    """What the index finds by name, of kinds with too many things to offer all of them."""
+    large = [kind for kind in _WEIGHTS if graph.count(kind) > _MOST]
+    return _entries_of(graph, graph.search(query, large, _FOUND)) if large else []
+
+
+def _entries_of(graph: Graph, refs: Iterable[Ref]) -> list[Entry]:
+    made: list[Entry] = []
+    for ref in refs:
+        node, kind, parent = graph.get(ref), ref.kind, ref.parent
+        if node is None or node.gone_since is not None:
+            continue
+        title = f"{parent.name} v{ref.name}" if kind is Kind.MODEL_VERSION and parent else node.title
+        where = (
+            (parent.name if parent else ref.instance)
+            if kind is not Kind.RUN
+            else str(node.facts.get("experiment") or ref.instance)
+        )
+        made.append(Entry(title, where, str(kind), _ICONS[kind], ref, _WEIGHTS[kind]))
+    return made
 
 
 _ENTRY = int(Qt.ItemDataRole.UserRole)
@@ -101,14 +116,25 @@ class _Model(QAbstractListModel):
         self._words: list[str] = []
         self._weights: list[float] = []
         self._matches: list[fuzzy.Match] = []
+        self._offered = 0
 
     def fill(self, entries: list[Entry]) -> None:
-        self._all = entries
-        self._words = [entry.words for entry in entries]
-        self._weights = [entry.weight for entry in entries]
+        self._all, self._words, self._weights = [], [], []
+        self._add(entries)
+        self._offered = len(entries)
 
-    def find(self, query: str) -> None:
+    def _add(self, entries: list[Entry]) -> None:
+        self._all += entries
+        self._words += [entry.words for entry in entries]
+        self._weights += [entry.weight for entry in entries]
+
+    def find(self, query: str, more: list[Entry]) -> None:
+        """Match what is offered, and what was found for this query besides."""
         self.beginResetModel()
+        for column in (self._all, self._words, self._weights):
+            del column[self._offered :]
+        known = {entry.target for entry in self._all if isinstance(entry.target, Ref)}
+        self._add([entry for entry in more if entry.target not in known])
         self._matches = fuzzy.best(query, self._words, weights=self._weights)
         self.endResetModel()
 
@@ -210,10 +236,17 @@ class Palette(QFrame):
 
     chosen = Signal(object)  # the Ref or the Action
 
-    def __init__(self, appearance: Appearance, source: Callable[[], list[Entry]], parent: QWidget) -> None:
+    def __init__(
+        self,
+        appearance: Appearance,
+        source: Callable[[], list[Entry]],
+        search: Callable[[str], list[Entry]],
+        parent: QWidget,
+    ) -> None:
+        """`source` gives what is offered when it opens, `search` what there is besides for a query."""
         super().__init__(parent)
         self.setObjectName("palette")
-        self._source, self._window = source, parent
+        self._source, self._search, self._window = source, search, parent
         self.field = QLineEdit(self)
         self.field.setObjectName("paletteField")
         self.field.setPlaceholderText("Find a feature, DAG, run, model or action")
@@ -263,7 +296,7 @@ class Palette(QFrame):
         return self._model.shown
 
     def _find(self, query: str) -> None:
-        self._model.find(query)
+        self._model.find(query, self._search(query) if query.strip() else [])
         count = self._model.rowCount()
         self.nothing.setVisible(count == 0)
         self.list.setVisible(count > 0)

@@ -16,7 +16,7 @@ from e2e_ml.desktop.focus import Focus
 from e2e_ml.desktop.lifecycle import Lifecycle
 from e2e_ml.desktop.notices import Notices
 from e2e_ml.desktop.operations import Operations
-from e2e_ml.desktop.palette import Entry, Palette, entries
+from e2e_ml.desktop.palette import Entry, Palette, entries, searched
 from e2e_ml.desktop.panels.explorer import Explorer
 from e2e_ml.desktop.panels.inspector import Inspector
 from e2e_ml.desktop.panels.lineage_page import LineagePage
@@ -72,7 +72,7 @@ class Window(QMainWindow):
         self.top = TopBar(lifecycle, focus, appearance, self)
         self.notices = Notices(appearance, self)
         self.status = StatusBar({s: v.title for s, v in views.items()}, lifecycle, operations, appearance, self)
-        self.explorer = Explorer(lifecycle, focus, appearance, self)
+        self.explorer = Explorer(lifecycle, focus, appearance, self, operations=operations)
         self.inspector = Inspector(lifecycle, focus, appearance, self)
         self.services = ServicesPanel(appearance, self)
         self.canvas = Canvas(list(views.values()), self)
@@ -80,7 +80,7 @@ class Window(QMainWindow):
         self.lineage = LineagePage(lifecycle, focus, appearance, self, operations=operations)
         self._lay_out()
         self._actions = {action.id: self._make(action) for action in ACTIONS}
-        self.palette_box = Palette(appearance, self._entries, self)
+        self.palette_box = Palette(appearance, self._entries, self._searched, self)
         self._wire()
         self.show_stage(FIRST)
         self.canvas.setFocus()
@@ -170,6 +170,9 @@ class Window(QMainWindow):
 
     def _entries(self) -> list[Entry]:
         return entries(self._lifecycle.graph, ACTIONS)
+
+    def _searched(self, query: str) -> list[Entry]:
+        return searched(self._lifecycle.graph, query)
 
     def _on_palette(self, target: object) -> None:
         if isinstance(target, Ref):

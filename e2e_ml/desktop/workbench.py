@@ -201,8 +201,9 @@ class Workbench(QObject):
 
     def _choose_first(self) -> None:
         """A first start looks at the first feature there is, rather than at nothing."""
-        features = (node.ref for node in self.lifecycle.graph.nodes(Kind.FEATURE) if node.gone_since is None)
-        if self.focus.current is None and (first := min(features, default=None)) is not None:
+        if self.focus.current is not None:
+            return
+        if (first := min(self.lifecycle.graph.refs(Kind.FEATURE), default=None)) is not None:
             self.focus.set(first, "start")
 
     # --- news -------------------------------------------------------------------------------------------------------

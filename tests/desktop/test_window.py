@@ -254,7 +254,7 @@ def test_an_invalid_workspace_is_said_in_a_window_and_can_be_mended(qtbot: QtBot
     trouble = Trouble(caught.value, lambda: Workspace.load(tmp_path))
     qtbot.addWidget(trouble)
     assert trouble.file.text() == str(file)
-    assert trouble.sentences.text().startswith("Line 3, services.mlflow.url\nThis is not an http(s) URL")
+    assert trouble.sentences.text().startswith("Line 3, services.mlflow.url\nThis is no URL with http:// or https://")
     trouble.try_again()
     assert trouble.workspace is None
     file.write_text("version: 1\nname: x\n", encoding="utf-8")

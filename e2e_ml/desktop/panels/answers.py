@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from e2e_ml.desktop.panels import signs, tree, words
@@ -16,6 +17,7 @@ from e2e_ml.lineage import questions
 from e2e_ml.lineage.graph import Graph, Node, Relation
 from e2e_ml.refs import Kind, Ref, experiment, feature, registered_model, source
 
+_FEW, _MOST = 20, 200  # things that are looked at where a thing has very many
 QUESTIONS = ("Who", "What", "When", "How", "Why")
 _BEGUN = {
     "scheduled": "Begun by its schedule",
@@ -193,7 +195,7 @@ class _About:
 
     def _made(self) -> tuple[Span, ...]:
         relations = (Relation.PRODUCES, Relation.STARTED)
-        made = [e.downstream for e in self.graph.downstream(self.node.ref) if e.relation in relations]
+        made = [e.downstream for e in self.graph.downstream(self.node.ref, _MOST) if e.relation in relations]
         nodes = [n for ref in made if (n := self.graph.get(ref)) and ref.kind is not Kind.ASSET]
         return links(nodes) or (Span("nothing that is known here", dim=True),)
 
@@ -268,9 +270,10 @@ class _About:
 
     def _newest_below(self) -> tuple[Span, ...]:
         found: list[str] = []
-        for ref in self.graph.walk(self.node.ref, down=True, depth=2):
-            if below := self.graph.get(ref):
-                found += [str(v) for k in ("last_written", "start") if (v := below.facts.get(k))]
+        walk = self.graph.walk(self.node.ref, down=True, depth=2)
+        for kind in walk.counts():
+            below = nodes_of(self.graph, walk.newest(kind, _FEW))
+            found += [str(v) for n in below for k in ("last_written", "start") if (v := n.facts.get(k))]
         return self._times(("last used", max(found, default=None)))
 
     # How.
@@ -395,7 +398,7 @@ class _About:
         if self.kind not in (Kind.FEATURE, Kind.FEATURE_VIEW):
             return []
         reach = self.graph.walk(self.node.ref, down=True, depth=4)
-        return nodes_of(self.graph, reach, Kind.FEATURE_SERVICE)
+        return list(islice(reach.nodes(Kind.FEATURE_SERVICE), _MOST))
 
     def _stands_on_it(self) -> tuple[Span, ...]:
         if self.kind is Kind.REGISTERED_MODEL:
@@ -412,19 +415,23 @@ class _About:
             return (Span("Registered as ", dim=True), *links(made)) if made else ()
         if self.kind in (Kind.FEATURE, Kind.FEATURE_VIEW, Kind.MODEL_VERSION, Kind.REGISTERED_MODEL, Kind.EXPERIMENT):
             return ()
-        found = questions.uses(self.graph, self.node.ref)
-        if not found:
+        found = questions.uses_in_all(self.graph, self.node.ref, _FEW)
+        if not found.runs:
             return ()
-        models = list(dict.fromkeys(v.ref.keys[0] for use in found for v in use.versions))
-        text = words.count(len(found), "run") + (f" and {', '.join(models)}" if models else "")
+        models = list(dict.fromkeys(v.ref.keys[0] for use in found.runs for v in use.versions))
+        text = words.count(found.total, "run") + (f" and {', '.join(models)}" if models else "")
         return (Span(f"{text} stand on it"),)
 
     # Walking one edge.
 
     def _down(self, kind: Kind) -> list[Node]:
+        if self.graph.degree(self.node.ref, down=True) > _MOST:
+            return nodes_of(self.graph, self.graph.walk(self.node.ref, down=True, depth=1).newest(kind, _MOST))
         return nodes_of(self.graph, (e.downstream for e in self.graph.downstream(self.node.ref)), kind)
 
     def _up(self, kind: Kind) -> list[Node]:
+        if self.graph.degree(self.node.ref, down=False) > _MOST:
+            return nodes_of(self.graph, self.graph.walk(self.node.ref, down=False, depth=1).newest(kind, _MOST))
         return nodes_of(self.graph, (e.upstream for e in self.graph.upstream(self.node.ref)), kind)
 
 

@@ -16,17 +16,20 @@ from PySide6.QtWidgets import QFrame, QLabel, QLineEdit, QStackedLayout, QTreeVi
 from e2e_ml.desktop.appearance import Appearance
 from e2e_ml.desktop.focus import Focus
 from e2e_ml.desktop.lifecycle import Lifecycle
+from e2e_ml.desktop.operations import Operation, Operations
 from e2e_ml.desktop.panels import words
 from e2e_ml.desktop.panels.row_delegate import CHEVRON, RowDelegate, row_left
 from e2e_ml.desktop.panels.tree import STAGES, Row, narrow, size
 from e2e_ml.desktop.panels.tree_model import RowModel
 from e2e_ml.desktop.theme import GRID
+from e2e_ml.lineage.graph import Graph
 from e2e_ml.refs import Ref
 
 ORIGIN = "explorer"
 _SMALL_TREE = 48  # rows; below it everything is open from the start
 _KEY_PAUSE = 160  # ms; walking with the arrow keys does not drive three web views at every step
 UNREAD = "Not read from its service yet. What there is appears here as soon as the service answers."
+_AT_ONCE = 500  # things of a stage that are listed at once; of more the list is made off the UI thread
 _TICK = 30_000  # ms; relative times grow old
 
 
@@ -80,9 +83,13 @@ class Explorer(QWidget):
         parent: QWidget | None = None,
         *,
         clock: words.Clock = words.utc_now,
+        operations: Operations | None = None,
     ) -> None:
+        """With `operations`, long lists are made off the UI thread."""
         super().__init__(parent)
         self.setObjectName("explorer")
+        self._operations = operations
+        self._listing: Operation[tuple[Row, ...]] | None = None
         self._lifecycle, self._focus, self._clock = lifecycle, focus, clock
         self._is_read: Callable[[str], bool] = lambda _stage: True
         self._stage = STAGES["Features"]
@@ -150,15 +157,26 @@ class Explorer(QWidget):
         if stage == self._stage.name:
             return
         self._stage = STAGES[stage]
+        self._rows = ()
         self.search.clear()
         self._rebuild()
 
     # Rows.
 
     def _rebuild(self) -> None:
-        graph = self._lifecycle.graph
-        self._rows = tuple(self._stage.build(graph, self._clock()))
-        n = sum(1 for _ in graph.nodes(self._stage.counted)) if self._rows else 0
+        """List the stage anew; a large one is listed off the UI thread, and shown when it is ready."""
+        graph, stage, now = self._lifecycle.graph, self._stage, self._clock()
+        if self._operations is None or graph.count(stage.counted) <= _AT_ONCE:
+            self._take(graph, tuple(stage.build(graph, now)))
+            return
+        if self._listing is not None:
+            self._listing.cancel()
+        self._listing = self._operations.run_quietly(lambda: tuple(stage.build(graph, now)))
+        self._listing.success(lambda rows: self._take(graph, rows)).start()
+
+    def _take(self, graph: Graph, rows: tuple[Row, ...]) -> None:
+        self._rows = rows
+        n = graph.count(self._stage.counted) if self._rows else 0
         self.search.setPlaceholderText(f"Filter {words.count(n, self._stage.noun)}" if n else "Filter")
         self.search.setEnabled(bool(self._rows))
         self._show()

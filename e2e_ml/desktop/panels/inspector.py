@@ -38,7 +38,7 @@ from e2e_ml.desktop.panels.spans import Span
 from e2e_ml.desktop.panels.uses_table import UsesTable
 from e2e_ml.desktop.theme import GRID
 from e2e_ml.lineage.graph import Graph, Node
-from e2e_ml.lineage.questions import is_on_demand, uses
+from e2e_ml.lineage.questions import is_on_demand, uses_in_all
 from e2e_ml.refs import Kind, Ref, experiment
 
 ORIGIN = "inspector"
@@ -280,8 +280,10 @@ class Inspector(QWidget):
         told = five_answers(graph, ref, now)
         self.answers.show_answers([(answer.question, answer.lines, answer.code) for answer in told])
         self._show_pipelines(graph, ref, pipelines(graph, ref, now))
-        found = uses(graph, ref)
-        self.uses.heading.setText(_uses_title(ref.kind))
+        all_uses = uses_in_all(graph, ref)
+        found = all_uses.runs
+        more = f" · the newest {len(found)} of {all_uses.total:,}" if all_uses.total > len(found) else ""
+        self.uses.heading.setText(_uses_title(ref.kind) + more)
         self.table.show_uses(found)
         self.table.setVisible(bool(found))
         self.evidence.setText(("all " if len(found) > 1 else "") + self.table.evidence if self.table.evidence else "")

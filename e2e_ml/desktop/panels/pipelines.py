@@ -12,6 +12,7 @@ from e2e_ml.lineage import questions
 from e2e_ml.lineage.graph import Graph, Node
 from e2e_ml.refs import Kind, Ref, dag_run
 
+_MOST = 100  # edges that are looked at where a thing has very many
 STRIP = 14  # recent runs in the strip
 
 
@@ -39,11 +40,13 @@ def _dags(graph: Graph, ref: Ref) -> list[Node]:
     """The one that `questions.pipeline` names, then those of what lies beside it where a thing has several."""
     found = [questions.pipeline(graph, ref)]
     if ref.kind in (Kind.SOURCE, Kind.ENTITY):
-        found += [questions.pipeline(graph, edge.downstream) for edge in graph.downstream(ref)]
+        read = [e.downstream for e in graph.downstream(ref, _MOST) if e.downstream.kind is Kind.FEATURE_VIEW]
+        found += [questions.pipeline(graph, view) for view in read]
     if questions.is_on_demand(graph, ref):
         found += [questions.pipeline(graph, view) for view in questions.views_read(graph, ref)]
     if ref.kind is Kind.FEATURE_SERVICE:
-        found += [questions.pipeline(graph, edge.upstream) for edge in graph.upstream(ref)]
+        views = dict.fromkeys(e.upstream.parent for e in graph.upstream(ref, _MOST))
+        found += [questions.pipeline(graph, view) for view in views if view is not None]
     return [graph.get(dag) or Node(dag) for dag in dict.fromkeys(found) if dag is not None]
 
 

@@ -14,6 +14,7 @@ from e2e_ml.lineage.questions import CHAMPION
 from e2e_ml.refs import Kind, Ref, dag_run, feature
 
 RECENT = 8  # runs listed under a DAG
+LISTED = 50  # runs of an experiment and versions of a model listed one by one, the newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,14 +175,14 @@ def _dag_run_row(dag: Ref, entry: Mapping[str, Any], now: datetime) -> Row:
 
 def _experiments(graph: Graph, now: datetime) -> list[Row]:
     def of_experiment(node: Node) -> Row:
-        below = [e.downstream for e in graph.downstream(node.ref) if e.relation is Relation.CONTAINS]
-        runs = [run for ref in below if ref.kind is Kind.RUN and (run := graph.get(ref))]
-        runs.sort(key=lambda run: str(run.facts.get("start") or ""), reverse=True)
-        children = tuple(
+        walk = graph.walk(node.ref, down=True, depth=1)
+        total = walk.counts().get(Kind.RUN, 0)
+        runs = [run for ref in walk.newest(Kind.RUN, LISTED) if (run := graph.get(ref))]
+        children = [
             _row(run, search=run.ref.name, mark=signs.of(graph, run.ref, now), right=_figure(run), tip=_run_tip(run))
             for run in runs
-        )
-        return _row(node, right=words.count(len(runs), "run"), children=children)
+        ]
+        return _row(node, right=words.count(total, "run"), children=(*children, *_older(node, total)))
 
     return _sections(_by_title(graph.nodes(Kind.EXPERIMENT)), "Experiments", of_experiment)
 
@@ -190,16 +191,25 @@ def _models(graph: Graph, now: datetime) -> list[Row]:
     del now
 
     def of_model(node: Node) -> Row:
-        below = [e.upstream for e in graph.upstream(node.ref) if e.relation is Relation.VERSION_OF]
-        versions = sorted((v for ref in below if (v := graph.get(ref))), key=_version_number, reverse=True)
-        children = tuple(
+        walk = graph.walk(node.ref, down=False, depth=1)
+        total = walk.counts().get(Kind.MODEL_VERSION, 0)
+        newest = [v for ref in walk.newest(Kind.MODEL_VERSION, LISTED) if (v := graph.get(ref))]
+        versions = sorted(newest, key=_version_number, reverse=True)
+        children = [
             _row(v, text=f"v{v.ref.name}", search=f"{node.ref.name} v{v.ref.name} {' '.join(aliases(v))}",
                  chip=alias_sign(v), right=_figure(v), tip=metric_text(v))
             for v in versions
-        )  # fmt: skip
-        return _row(node, right=words.count(len(versions), "version"), children=children)
+        ]  # fmt: skip
+        return _row(node, right=words.count(total, "version"), children=(*children, *_older(node, total)))
 
     return _sections(_by_title(graph.nodes(Kind.REGISTERED_MODEL)), "Models", of_model)
+
+
+def _older(node: Node, total: int) -> tuple[Row, ...]:
+    """What tells of the things that are not listed one by one; it leads to where all of them are."""
+    if total <= LISTED:
+        return ()
+    return (Row(f"{node.ref}/older", f"{total - LISTED:,} older", node.ref, tip=f"All of them are in {node.title}."),)
 
 
 def _version_number(node: Node) -> int:

@@ -13,6 +13,7 @@ from e2e_ml.refs import AIRFLOW, FESTAF, MLFLOW, Kind, Ref
 
 T = TypeVar("T")
 CHAMPION = "champion"
+_FEW = 10  # of the runs that use a thing, those that are looked at: named versions first, then the newest
 _VIEW_SIDE = (Kind.FEATURE_SERVICE, Kind.FEATURE_VIEW, Kind.FEATURE)
 
 
@@ -75,11 +76,11 @@ class _Read(Mapping[str, T]):
 def _model_of(graph: Graph, ref: Ref) -> Ref | None:
     """In MLflow, the one thing that best shows what stands on `ref`."""
     if ref.kind in (Kind.DAG_RUN, Kind.TASK_INSTANCE):
-        return first(use.run.ref for use in uses(graph, ref))  # that very run, whatever became of it
+        return first(use.run.ref for use in uses(graph, ref, _FEW))  # that very run, whatever became of it
     if ref.kind is Kind.PROJECT:
         return None
     made = [e.downstream for e in graph.downstream(ref, MOST) if e.downstream.kind is Kind.REGISTERED_MODEL]
-    found = uses(graph, ref)
+    found = uses(graph, ref, _FEW)
     versions = [v for use in found for v in use.versions] + [v for m in made for v in versions_of(graph, m)]
     champion = first(v.ref for v in versions if CHAMPION in v.facts.get("aliases", ()))
     aliased = first(v.ref for v in versions if v.facts.get("aliases"))
@@ -95,7 +96,7 @@ def _features_of_dag(graph: Graph, ref: Ref) -> Ref | None:
     views = sorted(e.downstream for e in graph.downstream(here) if e.downstream.kind is Kind.FEATURE_VIEW)
     if views:
         return views[0]
-    runs = uses(graph, ref) or uses(graph, here)
+    runs = uses(graph, ref, _FEW) or uses(graph, here, _FEW)
     return first(_features_of_run(graph, use.run.ref) for use in runs)
 
 
@@ -124,6 +125,6 @@ def _dag_run(graph: Graph, run: Ref) -> Ref | None:
 
 def _runs_behind(graph: Graph, ref: Ref) -> Iterator[Ref]:
     """The runs behind something of MLflow; a registered model's champion's first."""
-    found = uses(graph, ref)
+    found = uses(graph, ref, _FEW)
     yield from (use.run.ref for use in found if CHAMPION in use.aliases and ref.kind is Kind.REGISTERED_MODEL)
     yield from (use.run.ref for use in found)

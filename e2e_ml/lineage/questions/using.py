@@ -9,7 +9,7 @@ from e2e_ml.lineage.graph import NOT_FLOW, Edge, Evidence, Graph, Node, Relation
 from e2e_ml.lineage.times import parse
 from e2e_ml.refs import Kind, Ref
 
-MOST = 200  # runs that are told one by one
+MOST = 50  # runs that are told one by one
 STRENGTH = {Evidence.INFERRED: 0, Evidence.OBSERVED: 1, Evidence.DECLARED: 2}
 
 
