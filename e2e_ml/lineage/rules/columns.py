@@ -163,7 +163,10 @@ def _frame(what: str, names: Sequence[str], labels: Iterable[str], project: str,
             columns.append(found)
         else:
             rest.append(name)
-    columns += _one_hot(rest, project, look)
+    if columns:
+        columns += _one_hot(rest, project, look)
+    if not columns:
+        return frame
     views: dict[Ref, set[str]] = {}
     for column in columns:
         for feature in column.features:

@@ -42,6 +42,7 @@ class _Task:
     ref: Ref
     score: float
     fills: float  # the part of its time that the run took
+    idle: bool  # whether it only waits, by its operator
     named: bool  # whether its DAG's source names the run's experiment or model
     why: tuple[str, ...]
 
@@ -58,7 +59,7 @@ def task_around_run(run: Node, look: Look) -> Iterator[Edge]:
     around = [answer for key in keys.busy(start) for answer in look(key) if _holds(answer, start, end)]
     around.sort(key=lambda answer: (_length(answer), answer.ref))
     tasks = [_judged(answer, run, start, end, look) for answer in around[:_MOST_AROUND]]
-    working = [task for task in tasks if task and not _is_idle(task.ref, look)]
+    working = [task for task in tasks if task and not task.idle]
     idle = not working
     working = working or [task for task in tasks if task]
     if not working:
@@ -140,7 +141,7 @@ def _judged(answer: Answer, run: Node, start: float, end: float | None, look: Lo
     elif fills < _SHORT and last is not None and last - start > _LONG and not named:
         score += _LOST
         why.append("the run is short and the task long")
-    return _Task(answer.ref, max(LEAST, min(MOST, score)), fills, bool(named), tuple(why))
+    return _Task(answer.ref, max(LEAST, min(MOST, score)), fills, operator.endswith(_IDLE), bool(named), tuple(why))
 
 
 def _hints(dag: Ref, look: Look) -> Mapping[str, Any]:
@@ -164,10 +165,6 @@ def _fills(first: float, last: float | None, start: float, end: float | None) ->
     if last is None or end is None:
         return 0.0
     return min(1.0, max(0.0, end - start) / (last - first)) if last > first else 1.0
-
-
-def _is_idle(instance: Ref, look: Look) -> bool:
-    return _operator(instance, look).endswith(_IDLE)
 
 
 def _operator(instance: Ref, look: Look) -> str:

@@ -105,8 +105,14 @@ class FeatureNames:
         return bool(self.services or self.views or self.features)
 
 
+_NAMES = frozenset({*_SERVICE_NAMES, *_VIEW_NAMES, *_LIST_NAMES, *_PROJECT_NAMES})
+_NOTHING = FeatureNames("", {}, {}, {})
+
+
 def feature_names(tags: Mapping[str, str]) -> FeatureNames:
     """Services, views and features in tags or params whose names say that they are ones."""
+    if _NAMES.isdisjoint(tags):
+        return _NOTHING
     project = next((tags[name] for name in _PROJECT_NAMES if tags.get(name)), "").partition(",")[0].strip()
     services = {word: name for name in _SERVICE_NAMES for word in _words(tags.get(name, ""))}
     views = {word.partition("@")[0]: name for name in _VIEW_NAMES for word in _words(tags.get(name, ""))}
