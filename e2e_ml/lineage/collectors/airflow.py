@@ -15,6 +15,7 @@ pages at each visit. Its requests are a constant number and those for what has c
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -38,13 +39,14 @@ from e2e_ml.lineage.collectors.airflow_api import (
 )
 from e2e_ml.lineage.collectors.dag_source import Constants, constants
 from e2e_ml.lineage.collectors.http import Api, Connection, StatusError, since
-from e2e_ml.lineage.collectors.visits import MOST_PAGES, START, Place, Read, State, Visit
+from e2e_ml.lineage.collectors.visits import MOST_PAGES, START, TRICKLE, Place, Read, State, Visit
 from e2e_ml.refs import Kind
 
 FORM = 2  # of the cursor; one of another form is a first visit
 OVERLAP = 30.0  # seconds read twice, for rows that were being written during the last visit
 MOST_DESCRIBED = 20  # DAGs whose details and source a visit reads
 MOST_NAMED = 10  # DAGs with new runs that a visit reads one by one
+MANY_RUNS = 10_000  # from which on they are not counted at every visit, for that takes the server long
 MOST_REASONS = 20  # logs that a visit reads, each of a run that failed
 ASSETS_AT_FIRST = 50  # assets of a page at the first reading, when each may need a request for its newest event
 EVENTS_AT_FIRST = 5  # pages of the newest events before that
@@ -85,6 +87,8 @@ class _Memory:
     def __init__(self) -> None:
         self.explained: dict[tuple[str, str], Any] = {}  # failed runs whose reason was asked for -> when they ended
         self.refused: set[str] = set()  # what this login may not read
+        self.runs: set[tuple[str, str]] = set()  # that were new
+        self.counted_at = 0.0
 
 
 class _Visit(Visit):
@@ -98,10 +102,10 @@ class _Visit(Visit):
         self._newest: dict[int, Any] | None = None  # event of an asset, by the asset's number
 
     def batches(self) -> Iterator[Batch]:
-        self._compare_counts()
+        self._find_new_versions()
         self.begin(since(self._http, 0), OVERLAP, ("runs", "instances", "assets"))
         yield from self._list("dags", DAGS, Kind.DAG, self._dags, exclude_stale=True, order_by=["dag_id"])
-        self._find_new_versions()
+        self._compare_counts()
         yield from self._news()
         yield from self._named_dags()
         yield from self._list("assets", ASSETS, Kind.ASSET, self._assets, order_by=["-id"])
@@ -115,6 +119,10 @@ class _Visit(Visit):
 
     def _compare_counts(self) -> None:
         """Runs that were deleted take their task instances with them: both lists are read again."""
+        waited = time.monotonic() - self._memory.counted_at
+        if self.state.get("count", 0) > MANY_RUNS and waited < TRICKLE and not self.looks_again:
+            return
+        self._memory.counted_at = time.monotonic()
         runs = self._api.total(RUNS)
         if runs < self.state.get("count", 0):
             self.again("runs", "instances")
@@ -220,7 +228,13 @@ class _Visit(Visit):
         return (records.dag(self._instance, record) for record in page.items)
 
     def _new_runs(self, page: Page) -> Iterator[Record]:
-        self._named.update(dict.fromkeys(record["dag_id"] for record in page.items))
+        runs = [(record["dag_id"], record["dag_run_id"]) for record in page.items]
+        self._named.update(
+            dict.fromkeys(dag_id for dag_id, run_id in runs if (dag_id, run_id) not in self._memory.runs)
+        )
+        if len(self._memory.runs) > MANY_RUNS:
+            self._memory.runs.clear()
+        self._memory.runs.update(runs)
         return self._runs(page)
 
     def _runs(self, page: Page) -> Iterator[Record]:
