@@ -213,9 +213,9 @@ class Index:
 
     def _number(self, ref: Ref, *, told: bool = False) -> int:
         """The number of a thing, which it gets here where it has none; `told`: a source tells of it."""
-        uri = str(ref)
-        number = self._names.number_of(uri, self._db)
+        number = self._names.number_in(self._db, ref)
         if number is None:
+            uri = str(ref)
             parent = self._number(ref.parent) if ref.parent else 0
             number, kind = len(self._names.uris), KIND_NUMBERS[ref.kind]
             self._db.execute("INSERT INTO things VALUES (?, ?, ?, ?, ?, 0)", (number, uri, kind, parent, told))

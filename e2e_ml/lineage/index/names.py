@@ -15,7 +15,7 @@ import numpy.typing as npt
 from e2e_ml.lineage.graph import KINDS, Node
 from e2e_ml.refs import Ref
 
-_KEPT = 20_000  # nodes in memory
+_KEPT = 20_000  # nodes, and names' numbers, in memory
 _AT_ONCE = 500  # nodes read by one query
 
 
@@ -38,7 +38,7 @@ class NumberedNames:
         self.reasons: list[str] = [""]
         self.reason_numbers: dict[str, int] = {"": 0}
         self._refs: list[Ref | None] = [None]
-        self._numbers: dict[str, int] = {}
+        self._numbers: dict[Ref, int] = {}
         self._times: npt.NDArray[np.int64] | None = None
         self._nodes: dict[int, Node] = {}
         self._changes = 0
@@ -47,15 +47,21 @@ class NumberedNames:
     # --- what `graph.Names` wants ---
 
     def number(self, ref: Ref) -> int | None:
-        return self.number_of(str(ref), self._reader())
+        return self.number_in(self._reader(), ref)
 
-    def number_of(self, uri: str, db: sqlite3.Connection) -> int | None:
-        number = self._numbers.get(uri)
+    def number_in(self, db: sqlite3.Connection, ref: Ref) -> int | None:
+        number = self._numbers.get(ref)
         if number is None:
-            row = db.execute("SELECT number FROM things WHERE ref = ?", (uri,)).fetchone()
+            row = db.execute("SELECT number FROM things WHERE ref = ?", (str(ref),)).fetchone()
             if row is None or row[0] >= len(self.uris):
                 return None
-            number = self._numbers[uri] = row[0]
+            number = self._remember(ref, row[0])
+        return number
+
+    def _remember(self, ref: Ref, number: int) -> int:
+        if len(self._numbers) > _KEPT:
+            self._numbers.clear()
+        self._numbers[ref] = number
         return number
 
     def ref(self, number: int) -> Ref:
@@ -157,7 +163,7 @@ class NumberedNames:
         self.uris.append(uri)
         self.kinds.append(kind)
         self._refs.append(ref)
-        self._numbers[uri] = number
+        self._remember(ref, number)
         if not told:
             self.untold.add(number)
 
