@@ -80,5 +80,5 @@ def test_any_name_travels_both_ways(view: str, feature: str) -> None:
     except UnicodeEncodeError:  # half a surrogate pair is no text
         return
     path = festaf_path(ref)
-    assert path is not None
-    assert festaf_ref(path, P) == ref
+    assert (path is None) == bool({".", ".."} & {view, feature})  # a browser takes these for a way, not for a name
+    assert path is None or festaf_ref(path, P) == ref
