@@ -107,7 +107,7 @@ def materializing(
         "k rows/s",
         least,
         least=True,
-        memory=(took, f", {peak / 1024:.2f} GiB"),
+        behind=(took, "", f", {peak / 1024:.2f} GiB"),
     )
     return replace(made, reach=f"{made.reach}, <= 1 GiB", met=made.met and peak <= 1024)
 

@@ -72,22 +72,24 @@ def line(
     reach: float,
     *,
     least: bool = False,
-    memory: tuple[str, str] = ("", ""),
+    behind: tuple[str, str, str] = ("", "", ""),
     apart: float | None = None,
 ) -> Line:
     """A line of the table. least: the ratio is to be at least `reach`, else at most. feast: what Feast took in this
-    run, or why that is not known; None: not asked. memory: behind Feast's figure and ours. apart: ours is to be at
-    most Feast's divided by this."""
+    run, or why that is not known; None: not asked. behind: what else is told of Feast, the limit and ours, each behind
+    its figure. apart: ours is to be at most Feast's divided by this."""
     ratio = ours / limit
     met = ratio >= reach if least else ratio <= reach
     wanted = f"{'>=' if least else '<='} {reach:g} x"
-    beside = feast if isinstance(feast, str) else "not run" if feast is None else f"{figure(feast)} {unit}{memory[0]}"
+    beside = feast if isinstance(feast, str) else "not run" if feast is None else f"{figure(feast)} {unit}{behind[0]}"
     compared = f"{ratio:.2f} x"
     if apart is not None and isinstance(feast, float):
         met = met and ours <= feast / apart
         wanted += f", <= Feast / {apart:g}"
         compared += f", Feast / {feast / ours:.0f}"
-    return Line(case, beside, f"{figure(limit)} {unit}", f"{figure(ours)} {unit}{memory[1]}", compared, wanted, met)
+    return Line(
+        case, beside, f"{figure(limit)} {unit}{behind[1]}", f"{figure(ours)} {unit}{behind[2]}", compared, wanted, met
+    )
 
 
 def figure(value: float) -> str:
