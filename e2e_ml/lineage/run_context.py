@@ -4,7 +4,8 @@ MLflow finds `AirflowTaskContext` by the entry point `mlflow.run_context_provide
 reads the `AIRFLOW_CTX_*` variables that Airflow's task runner puts into the environment, which the programs that a task
 starts inherit, a virtual environment's Python too. What the environment lacks (the base URL; the map index where
 `airflow_policy` is not loaded) comes from the Airflow modules that the task itself has loaded. Nothing is imported
-here, so that it works wherever MLflow does, and nothing that goes wrong here may reach the task.
+here, so that it works wherever MLflow does (`pip install --no-deps e2e-ml` is enough for it), and nothing that goes
+wrong here may reach the task.
 
 Code in the triggerer has no such variables, and its runs no tags: one process serves many tasks there.
 """
