@@ -26,7 +26,7 @@ PAGE = 1_000
 class Size:
     views: int = 500
     features: int = 20  # of each view
-    sources: int = 25
+    sources: int = 18
     trainings: int = 500  # DAGs that train, each with a service and a registered model of its own
     runs: int = 200  # of each training
     versions: int = 10  # of each model
@@ -89,6 +89,18 @@ def train_dag(training: int) -> Ref:
 
 def service(training: int) -> Ref:
     return refs.feature_service(P, f"service_{training:04d}")
+
+
+def feature_view(view: int) -> Ref:
+    return refs.feature_view(P, view_name(view))
+
+
+def feature(view: int, feature: int) -> Ref:
+    return refs.feature(P, view_name(view), feature_name(feature))
+
+
+def version(training: int, number: int) -> Ref:
+    return refs.model_version(M, model(training).name, number)
 
 
 def source(size: Size, view: int) -> Ref:
