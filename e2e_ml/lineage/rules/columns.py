@@ -95,15 +95,16 @@ def features_of_run(run: Node, look: Look) -> Iterator[Edge]:
     inputs = _training_columns(run)
     signatures = sorted((texts(each.get("columns")) for each in made), key=lambda c: (-len(c), c))
     project = words.feature_names({**pairs(run.facts.get("params")), **pairs(run.facts.get("tags"))}).project
-    frames: list[tuple[str, list[str], Iterable[str]]] = []
+    frames: list[_Frame] = []
     if signatures and signatures[0]:
-        frames.append(("the model", signatures[0], ()))
+        frames.append(_frame("the model", signatures[0], (), project, look))
     if inputs:
         # What the model does not ask for it learned to tell, where it asks for other columns of the data.
-        asked = set(signatures[0]) if signatures else set[str]()
-        labels = set(inputs) - asked if asked & set(inputs) else set[str]()
-        frames.append(("the training data", inputs, [*labels, *_targets(run)]))
-    yield from _best([_edges(run.ref, _frame(*frame, project, look), look) for frame in frames])
+        asked = set(inputs).intersection(*signatures[:1]) if signatures else set[str]()
+        labels = {*(set(inputs) - asked if asked else ()), *_targets(run)}
+        frames.append(frame := _frame("the training data", inputs, labels, project, look))
+        frame.has_label = frame.has_label or bool(asked)
+    yield from _best([_edges(run.ref, frame, look) for frame in frames])
 
 
 def features_of_model(model: Node, look: Look) -> Iterator[Edge]:

@@ -10,7 +10,7 @@ from e2e_ml.lineage.graph import Edge, Evidence, Node, Relation
 from e2e_ml.lineage.rules import keys, words
 from e2e_ml.lineage.rules.facts import mapping, mappings, moment, pairs, text, texts
 from e2e_ml.lineage.rules.look import Answer, Look
-from e2e_ml.lineage.rules.places import lying_at, near
+from e2e_ml.lineage.rules.places import ending_with, lying_at, near
 from e2e_ml.refs import FEATURE_STORES, Kind, Ref
 
 # The tags of a model version that say where it serves.
@@ -163,6 +163,10 @@ def data_of_run(run: Node, look: Look) -> Iterator[Edge]:
             evidence = Evidence.OBSERVED if how else Evidence.DECLARED
             reason = f"{what} comes from it{f' {how}' if how else ''}"
             yield Edge(answer.ref, run.ref, Relation.TRAINS, evidence, reason)
+        ending = ending_with(at, look)
+        for answer in ending:
+            reason = f"{what} is at {at}, whose folder is not told, and its place ends like that"
+            yield Edge(answer.ref, run.ref, Relation.TRAINS, Evidence.INFERRED, reason, round(0.7 / len(ending), 3))
         for answer in near(at, look) if not known else ():
             reason = f"{what} is a file right in its folder, perhaps a part of it"
             yield Edge(answer.ref, run.ref, Relation.TRAINS, Evidence.INFERRED, reason, 0.6)

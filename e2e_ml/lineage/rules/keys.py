@@ -35,6 +35,11 @@ def uri(text: str) -> str:
     return f"uri {normal_uri(text)}"
 
 
+def tail(uri: str) -> str:
+    """Answered by files and folders of the same name, with their places: by it relative paths are looked up."""
+    return f"tail {uri.rpartition('/')[2]}"
+
+
 def listed(ref: Ref) -> str:
     """Answered by a feature service with its features' full names, and by one with aliases with both."""
     return f"listed {ref}"
@@ -241,6 +246,8 @@ def _lies_at(place: str) -> Iterator[Key]:
     for key in dict.fromkeys(keys):
         if key:
             yield Key(f"uri {key}")
+    if here.startswith("file:///"):
+        yield Key(tail(here), here)
 
 
 def _asset(ref: Ref, facts: Mapping[str, Any]) -> Iterator[Key]:

@@ -28,6 +28,14 @@ def lying_at(at: str, look: Look) -> Iterator[tuple[Answer, str]]:
                 yield found, how
 
 
+def ending_with(at: str, look: Look) -> list[Answer]:
+    """Of a relative path: the files and folders of this or another machine whose places end with it."""
+    here = normal_uri(at)
+    if not here.startswith("./") or here in ("./.", "./.."):
+        return []
+    return [found for found in look(keys.tail(here)) if str(found.value).endswith(here[1:])]
+
+
 def near(at: str, look: Look) -> list[Answer]:
     """The tables whose folder holds a data file right in it: perhaps a part of them, perhaps a neighbour."""
     folder = folder_of_file(normal_uri(at))

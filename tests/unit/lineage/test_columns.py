@@ -149,6 +149,9 @@ def test_a_signature_tells_the_label_of_the_data() -> None:
     views = view("weather", WEATHER)
     assert drawn(run(columns), *views) == {"weather"}  # one of the two is the label
     assert drawn(run([*columns, "label"]), *views) == set()
+    assert (
+        drawn(run(columns), *views, version(columns, run_id="r")) == set()
+    )  # both are asked for: neither is the label
     found = of(run([*columns, "spare"]), *views, version(WEATHER[:4], run_id="r"))
     assert [edge.score >= LIKELY for edge in found.values()] == [True]
     assert "of the model are features" in next(iter(found.values())).reason

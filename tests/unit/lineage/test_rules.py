@@ -151,6 +151,19 @@ def test_data_behind_a_link_and_in_a_part_file_is_observed(tmp_path: Path) -> No
     assert [e.evidence for e in linked] == [Evidence.OBSERVED]
 
 
+def test_a_relative_path_is_a_candidate_for_what_ends_like_it() -> None:
+    places = {
+        "one": "file:///srv/a/data/x.csv",
+        "two": "file:///srv/b/data/x.csv",
+        "three": "file:///srv/c/other/x.csv",
+    }
+    sources = [Node(refs.source("flights", name), {"place": place}) for name, place in places.items()]
+    train = run(inputs=[{"name": "d", "source": "data/x.csv"}])
+    graph = graph_of([*sources, train])
+    assert graph.upstream(train.ref) == []
+    assert {(e.upstream.name, e.score) for e in graph.candidates(train.ref)} == {("one", 0.35), ("two", 0.35)}
+
+
 def test_a_run_that_predicts_reads_its_features() -> None:
     tags = {**life.run_tags(None, life.SERVED), "feast.retrieval_type": "online"}
     made = links(Node(life.SERVICE, {"features": ["hourly_weather.temp"]}), Node(life.TEMP), run(tags=tags))

@@ -19,7 +19,7 @@ from e2e_ml.refs import FEAST, FESTAF, Kind, Ref
 VIEWS, FEATURES, SERVICES = ("weather", "planes"), ("temp", "visib", "wind", "seats"), ("delay", "cancel")
 PLACES = (
     "s3://lake/weather", "s3a://lake/weather/", "s3://lake/weather/part-0.parquet", "s3://lake/weather/*.parquet",
-    "/srv/data/planes.csv", "festaf://flights/weather", "feast://flights/planes", "models:/delay",
+    "/srv/data/planes.csv", "data/planes.csv", "festaf://flights/weather", "feast://flights/planes", "models:/delay",
     "lake.public.weather",
 )  # fmt: skip
 DAGS, TASKS, RUN_IDS = ("train", "score", "festaf.flights.weather"), ("fit", "wait"), ("r1", "r2")
