@@ -25,6 +25,7 @@ from PySide6.QtWidgets import QApplication
 
 from e2e_ml import resources
 from e2e_ml.desktop.appearance import Appearance
+from e2e_ml.desktop.panels.lineage.judging import Judging
 from e2e_ml.desktop.tour.guide import guide
 from e2e_ml.desktop.trouble import Refusal, Trouble
 from e2e_ml.desktop.workbench import Workbench, dress
@@ -111,6 +112,8 @@ def make_workbench(workspace: Workspace, stack: Stack | None = None) -> Workbenc
     workbench = Workbench(
         workspace.name, workspace.state, stack, reading, instances, questions.counterparts, questions.lookup
     )
+    judgements = reading.judgements
+    workbench.window.lineage.judge_by(Judging(reading.judge, judgements.on, judgements.all))
     if reading.trouble:
         workbench.window.notices.tell("lineage", "What is read is not kept", reading.trouble)
     return workbench

@@ -34,7 +34,7 @@ class Reading:
 
     def __init__(self, index: Path, judgements: Path, collectors: Iterable[Collector]) -> None:
         self.trouble = ""  # why what is read is not kept until the next start, as a sentence
-        self._judgements = Judgements(judgements)
+        self.judgements = Judgements(judgements)
         self._index = self._open(index)
         self._collectors = list(collectors)
         self._refresher = Refresher(self._index, self._collectors)
@@ -43,7 +43,7 @@ class Reading:
     def _open(self, path: Path) -> Index:
         """The index in its file; in a folder that ends with us where that cannot be, for it is only a cache."""
         try:
-            return Index(path, self._judgements)
+            return Index(path, self.judgements)
         except (OSError, sqlite3.Error) as error:
             log.warning("The lineage index %s cannot be used: %s", path, error)
             reason = getattr(error, "strerror", None) or error
@@ -51,7 +51,7 @@ class Reading:
                 f"{path} cannot be used: {reason}. Move it away, or make room there; it fills again by itself."
             )
         self._instead = TemporaryDirectory(prefix="e2e-ml-")
-        return Index(Path(self._instead.name) / path.name, self._judgements)
+        return Index(Path(self._instead.name) / path.name, self.judgements)
 
     def graph(self) -> Graph:
         return self._index.graph()
@@ -72,12 +72,9 @@ class Reading:
 
     def judge(self, edge: Edge, verdict: Verdict, by: str | None = None) -> Judgement:
         """Keep what a person says of an edge. Raises OSError where that cannot be kept."""
-        said = self._judgements.judge(edge, verdict, by or getpass.getuser())
+        said = self.judgements.judge(edge, verdict, by or getpass.getuser())
         self._refresher.tell()
         return said
-
-    def judged(self, edge: Edge) -> Judgement | None:
-        return self._judgements.on(edge)
 
     def subscribe(self, listener: Callable[[Graph], None]) -> Callable[[], None]:
         return self._refresher.subscribe(lambda graph, _report: listener(graph))
