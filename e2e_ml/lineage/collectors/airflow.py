@@ -137,7 +137,9 @@ class _Visit(Visit):
         for _ in range(MOST_PAGES):
             try:
                 page = self._api.page(VERSIONS, place, limit=LIMIT if known else 1, order_by=["-id"])
-            except StatusError:
+            except StatusError as error:
+                if error.status not in (HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND):
+                    raise
                 self._memory.refused.add("versions")
                 return
             newest = newest or (page.items[0]["id"] if page.items else None)
@@ -279,6 +281,8 @@ class _Visit(Visit):
         """Why runs have failed, as the log of the task that failed first has it."""
         told: list[Record] = []
         explained = self._memory.explained
+        if len(explained) > MANY_RUNS:
+            explained.clear()
         for run, end in [(r, e) for r, e in self._failed.items() if explained.get(r, "") != e][:MOST_REASONS]:
             explained[run] = end
             failed = self._or_none(self._api.first_failure, *run)

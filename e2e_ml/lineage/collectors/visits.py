@@ -42,7 +42,7 @@ class Visit:
     def __init__(self, state: State, again: bool) -> None:
         self.state = state
         self.now = 0.0  # by the service's clock
-        self.progress = ""
+        self.progress: dict[str, str] = {}  # of the lists that are read for the first time
         self.looks_again = again
         self.begin_sweep()
 
@@ -78,7 +78,7 @@ class Visit:
             frozenset(whole),
             self.sweep if sweep is None else sweep,
             tuple(gone),
-            self.progress,
+            next(iter(self.progress.values()), ""),
         )
 
     def walk(self, key: str, kinds: Iterable[Kind], read: Callable[[Place, bool], Read]) -> Iterator[Batch]:
@@ -103,11 +103,11 @@ class Visit:
             told, sweep = list(page.told), walk["sweep"]
             if page.next is None:
                 self.state[key] = {"done": self.now, "at": self.now}
-                self.progress = ""
+                self.progress.pop(key, None)
                 yield self.batch(told, sweep=sweep, whole=kinds)
                 return
             walk = {**walk, "place": page.next, "read": walk["read"] + page.items, "at": self.now}
             self.state[key] = walk
             if walk["first"]:
-                self.progress = f"Reading {next(iter(kinds))}s: {walk['read']:,} so far."
+                self.progress[key] = f"Reading {next(iter(kinds))}s: {walk['read']:,} so far."
             yield self.batch(told, sweep=sweep)
