@@ -173,9 +173,13 @@ def _frame(what: str, names: Sequence[str], labels: Iterable[str], project: str,
         for feature in column.features:
             views.setdefault(_view(feature), set()).add(column.name)
     first = sorted(views, key=lambda view: (-len(views[view]), view))[:_MOST_VIEWS]
-    for name, reason_out in _left_out(columns, rest, first, look):
-        if reason_out:
-            frame.left_out.append(name)
+    told = {text(answer.value).casefold() for view in first for answer in look(keys.served(view))}
+    targets = [c.name for c in columns if c.name.casefold() in told] + [
+        name for name in rest if name.casefold() in told
+    ]
+    frame.has_label = frame.has_label or bool(targets)
+    others = [name for name, is_out in _left_out(columns, rest, first, look) if is_out and name not in targets]
+    frame.left_out += [*targets, *others]
     out = set(frame.left_out)
     frame.total = [c for c in columns if c.name not in out] + [_Column(n, (), _rare(n)) for n in rest if n not in out]
     frame.views = {view: frozenset(views[view] - out) for view in first if views[view] - out}
@@ -297,9 +301,8 @@ def _fit(ref: Ref, hits: frozenset[str], size: int, frame: _Frame) -> _Fit:
 
 def _service_fits(frame: _Frame, look: Look) -> Iterator[_Fit]:
     found: dict[Ref, list[str]] = {}
-    for view in frame.views:
-        for answer in look(keys.served(view)):
-            found[answer.ref] = texts(mapping(answer.value).get("features"))
+    for service in dict.fromkeys(answer.ref for view in frame.views for answer in look(keys.served(view))):
+        found[service] = [name for answer in look(keys.listed(service)) for name in texts(answer.value)]
     for service, features in found.items():
         held = set(features)
         hits = frozenset(

@@ -61,7 +61,7 @@ def shape(view: Ref) -> str:
 
 
 def served(view: Ref) -> str:
-    """Answered by the feature services that hold features of a view: {features, target}."""
+    """Answered by the feature services that hold features of a view, with the column that is their target."""
     return f"served {view}"
 
 
@@ -227,12 +227,11 @@ def _service(ref: Ref, facts: Mapping[str, Any]) -> Iterator[Key]:
     yield Key(named(ref.kind, ref.keys[0]))
     if aliases := pairs(facts.get("aliases")):
         yield Key(aliases_in(ref), aliases)
-    target = text(facts.get("target"))
+    code = text(facts.get("target"))
+    target = code.rpartition(".")[2] if code.replace(".", "").isidentifier() else ""  # else it is computed
     for view in dict.fromkeys(name.partition(".")[0] for name in features):
         if view:
-            yield Key(
-                served(refs.feature_view(ref.instance, view, ref.scheme)), {"features": features, "target": target}
-            )
+            yield Key(served(refs.feature_view(ref.instance, view, ref.scheme)), target)
 
 
 def _lies_at(place: str) -> Iterator[Key]:

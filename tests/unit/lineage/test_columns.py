@@ -135,6 +135,18 @@ def test_a_service_of_all_of_a_view_is_a_candidate_beside_the_view() -> None:
     assert {ref.name: edge.score >= LIKELY for ref, edge in found.items()} == {"weather": True, "whole": False}
 
 
+def test_the_target_of_a_service_is_left_out() -> None:
+    served = service("delay", ["weather.temp", "weather.dewp"])
+    target = Node(served.ref, {**served.facts, "target": "arrivals.minutes_late"})
+    (edge,) = (
+        e for e in of(run([*WEATHER, "minutes_late"]), *view("weather", WEATHER), target).values() if e.score >= LIKELY
+    )
+    assert edge.reason.startswith("8 of 8 columns")
+    assert edge.reason.endswith("left out: minutes_late")
+    computed = Node(served.ref, {**served.facts, "target": "arrivals.late > 15"})
+    assert drawn(run([*WEATHER, "late"]), *view("weather", WEATHER), computed) == {"weather"}
+
+
 def test_what_was_declared_is_not_inferred_again() -> None:
     tags = {"feast.project": "flights", "feast.feature_refs": "weather:temp"}
     views = view("weather", WEATHER)
