@@ -15,6 +15,7 @@ from e2e_ml import refs
 from e2e_ml.desktop.actions import ACTIONS
 from e2e_ml.desktop.operations import Operations
 from e2e_ml.desktop.panels.lineage.judging import Judging, judging_of
+from e2e_ml.desktop.panels.lineage.neighbourhood import Fold
 from e2e_ml.desktop.panels.lineage_page import EMPTY, LineagePage
 from e2e_ml.desktop.theme import DARK
 from e2e_ml.lineage.graph import Edge, Evidence
@@ -280,3 +281,37 @@ def test_what_is_chosen_is_told_to_who_cannot_see(page: tuple[Desk, LineagePage]
     names: list[Ref] = [key for key in shown.view.shown.keys if isinstance(key, Ref)]
     assert names
     assert shown.view.accessibleName().startswith("Lineage of flight_delay: ")
+
+
+def test_the_card_of_an_ancestor_offers_its_other_children(qtbot: QtBot, page: tuple[Desk, LineagePage]) -> None:
+    made, shown = page
+    made.focus.set(flights.GUSTY, "test")
+    sibling = flights.feature_ref("hourly_weather", "is_freezing")
+    shown.view.select(flights.view_ref("hourly_weather"))
+    buttons(shown)["Show 3 more downstream"].click()
+    assert sibling in shown.view.shown.keys
+    assert "Show 3 more downstream" not in buttons(shown)
+
+
+def test_the_card_folds_again_what_was_opened(qtbot: QtBot, page: tuple[Desk, LineagePage]) -> None:
+    made, shown = page
+    made.lifecycle.replace(flights.fan(20))
+    made.focus.set(refs.feature_service("p", "all"), "test")
+    shown.view.look_at(next(key for key in shown.view.shown.keys if isinstance(key, Fold)))
+    assert len(shown.view.shown.keys) == 22
+    shown.view.select(refs.feature("p", "wide", "f001"))
+    buttons(shown)["Show fewer features"].click()
+    assert len(shown.view.shown.keys) == 10
+
+
+def test_a_link_that_was_judged_stays_chosen_when_the_graph_tells_of_it(page: tuple[Desk, LineagePage]) -> None:
+    made, shown = page
+    made.focus.set(flights.SERVICE, "test")
+    shown.view.next_doubt()
+    index_of_it = shown.view.chosen_tie
+    assert index_of_it is not None
+    made.lifecycle.replace(flights.flights())
+    shown.view.refresh()
+    assert shown.view.chosen_tie is not None
+    assert shown.view.chosen_tie.downstream == NIGHTLY
+    assert shown.card.isVisible()

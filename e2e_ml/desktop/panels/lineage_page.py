@@ -43,6 +43,7 @@ from e2e_ml.lineage.judgements import Verdict
 HEIGHT = 44  # px, the bar above
 EMPTY = "Choose anything, in the tree or with Ctrl+K: its lineage is drawn here."
 _VERDICTS = {"confirm": Verdict.CONFIRMED, "refuse": Verdict.REFUSED, "withdraw": Verdict.WITHDRAWN}
+_NAME = 30  # characters of a name in the card: one word wider than the card would be cut
 _TOLD = 4000  # ms that a word on what was done stays
 
 
@@ -145,7 +146,10 @@ class LineagePage(QWidget):
         self.filters.evidence_toggled.connect(lambda e: self.view.ask(self.view.asked.toggle_evidence(e)))
         self.card.closed.connect(lambda: self.view.select(None))
         self.card.look_requested.connect(self.view.look_at)
-        self.card.expand_requested.connect(self.view.toggle)
+        self.card.expand_requested.connect(self.view.expand_side)
+        self.card.fold_requested.connect(
+            lambda fan: self.view.ask(self.view.asked.fold(fan), keep=self.view.plan.focus)
+        )
         self.card.judged.connect(self.judge)
         self.view.drawn.connect(self._on_drawn)
         self.view.chosen_changed.connect(self._show_card)
@@ -205,8 +209,9 @@ class LineagePage(QWidget):
             content = cards.of_tie(graph, tie, self._judging, now)
         elif (key := self.view.chosen) is not None:
             face = self.view.face(key)
-            ways = self.view.ways().sentences(lambda k: self.view.face(k).label)
-            content = cards.of_key(graph, key, self.view.plan.around, face.sign, ways, self._judging, now)
+            ways = self.view.ways().sentences(lambda k: words.elide_middle(self.view.face(k).label, _NAME))
+            around, asked = self.view.plan.around, self.view.asked
+            content = cards.of_key(graph, key, around, asked, face.sign, ways, self._judging, now)
         self.card.show_content(content, self.view.height() - 24)
         self.view.cover(self.card.width() + 24 if content is not None else 0, self.view.chosen)
         self._place()

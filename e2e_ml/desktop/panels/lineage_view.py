@@ -8,20 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QPoint, QPointF, QRectF, Qt, QTimer, Signal
+from PySide6.QtCore import QPointF, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QAccessible,
     QAccessibleEvent,
     QFocusEvent,
     QFont,
-    QHelpEvent,
     QKeyEvent,
     QKeySequence,
-    QMouseEvent,
     QResizeEvent,
     QShowEvent,
 )
-from PySide6.QtWidgets import QToolTip, QWidget
+from PySide6.QtWidgets import QWidget
 
 from e2e_ml.desktop.actions import ACTIONS
 from e2e_ml.desktop.appearance import Appearance
@@ -29,28 +27,27 @@ from e2e_ml.desktop.focus import Focus
 from e2e_ml.desktop.lifecycle import Lifecycle
 from e2e_ml.desktop.operations import Operation, Operations
 from e2e_ml.desktop.panels import words
-from e2e_ml.desktop.panels.lineage.asked import Asked, Side
+from e2e_ml.desktop.panels.lineage.asked import Asked, Fan, Side
 from e2e_ml.desktop.panels.lineage.faces import Face
 from e2e_ml.desktop.panels.lineage.look import Look
 from e2e_ml.desktop.panels.lineage.neighbourhood import Fold, Key, Neighbourhood, Tie, anchor
 from e2e_ml.desktop.panels.lineage.plan import EMPTY, Plan, around_of, plan_large, plan_small
+from e2e_ml.desktop.panels.lineage.pointing import Pointing
 from e2e_ml.desktop.panels.lineage.sheet import Ends, Standing
-from e2e_ml.desktop.panels.lineage.walking import beside, closable, found_in, line_tip
+from e2e_ml.desktop.panels.lineage.walking import beside, closable, found_in
 from e2e_ml.desktop.panels.lineage.ways import Ways, between
-from e2e_ml.desktop.panels.lineage.zooming import Zooming
 from e2e_ml.lineage.graph import Evidence
 from e2e_ml.refs import Ref
 
 ORIGIN = "lineage"
 AT_ONCE = 90  # boxes that are laid out on the spot; more are laid out behind the window
 _MANY = 2  # fans and sides that were opened: with more, the drawing is made behind the window from the start
-_HOVER = 140  # ms that the mouse rests on a box before its ways are lit
 # What the keys of the drawing do, from the one list of actions.
 _VERBS = {QKeySequence(action.shortcut).toString(): action.args[0] for action in ACTIONS if action.where == "drawing"}
 _SAME = {Qt.Key.Key_Enter: "choose", Qt.Key.Key_Space: "choose", Qt.Key.Key_Equal: "larger", Qt.Key.Key_0: "fit"}
 
 
-class LineageView(Zooming):
+class LineageView(Pointing):
     chosen_changed = Signal()  # another box or line is chosen, or none
     drawn = Signal()  # there is another drawing
     asked_changed = Signal()
@@ -76,21 +73,13 @@ class LineageView(Zooming):
         self._at: Key | None = None  # under the keyboard
         self._chosen: Key | None = None
         self._chosen_line: int | None = None
-        self._hover: Key | None = None
-        self._rested: Key | None = None  # what the mouse rests on
-        self._hover_line: int | None = None
         self._lit: tuple[frozenset[Key] | None, frozenset[tuple[Key, Key]]] = None, frozenset()
         self._found: list[Key] | None = None
-        self._pressed_at: QPoint | None = None
         self._stale = False
         self._confirmed: frozenset[Ends] = frozenset()
         self._later = QTimer(self)
         self._later.setSingleShot(True)
         self._later.timeout.connect(self._refresh_if_seen)
-        self._rests = QTimer(self)
-        self._rests.setSingleShot(True)
-        self._rests.setInterval(_HOVER)
-        self._rests.timeout.connect(self._rest)
         lifecycle.changed.connect(self._later.start)
         appearance.changed.connect(self._later.start)
         focus.changed.connect(self._turn)
@@ -213,7 +202,7 @@ class LineageView(Zooming):
         again = (n for n, line in enumerate(plan.lines) if (line.tie.upstream, line.tie.downstream) == ends)
         self._chosen_line, self._hover_line, self._found = next(again, None), None, None
         self._can_close = closable(plan, self._asked) if self._large else {}
-        self._light()
+        self.light()
         self._name(plan)
         if then is not None:
             then()
@@ -236,9 +225,9 @@ class LineageView(Zooming):
     def show_confirmed(self, confirmed: frozenset[Ends]) -> None:
         """Mark the links that a person confirmed: their upstream and downstream ends, and their relations."""
         self._confirmed = confirmed
-        self._stand()
+        self.stand()
 
-    def _light(self) -> None:
+    def light(self) -> None:
         """Find what is lit: the ways between the focus and what the mouse rests on, else what is chosen."""
         focus, aim = self._plan.focus, self._rested or self._chosen
         self._lit = None, frozenset()
@@ -247,9 +236,9 @@ class LineageView(Zooming):
             self._lit = ways.keys | {aim, focus}, ways.ties
         elif self._large and (tie := self.chosen_tie) is not None:
             self._lit = frozenset((tie.upstream, tie.downstream)), frozenset(((tie.upstream, tie.downstream),))
-        self._stand()
+        self.stand()
 
-    def _stand(self) -> None:
+    def stand(self) -> None:
         lit, lines = self._lit
         self._sheet.stand(
             Standing(
@@ -329,6 +318,13 @@ class LineageView(Zooming):
             asked = asked.fold(fan)
         self.ask(asked, keep=key)
 
+    def fold(self, fan: Fan) -> None:
+        """Show as few of a fan as before it was opened."""
+        self.ask(self._asked.fold(fan), keep=self._plan.focus)
+
+    def expand_side(self, side: Side) -> None:
+        self.ask(self._asked.expand(side), keep=side.ref)
+
     def toggle(self, side: Side) -> None:
         """A knob was pressed."""
         around = self._plan.around
@@ -348,7 +344,7 @@ class LineageView(Zooming):
 
     def _tell_chosen(self) -> None:
         self._rested = None
-        self._light()
+        self.light()
         self.setAccessibleDescription(self._spoken())
         QAccessible.updateAccessibility(QAccessibleEvent(self, QAccessible.Event.DescriptionChanged))
         self.chosen_changed.emit()
@@ -374,7 +370,7 @@ class LineageView(Zooming):
     def look_for(self, text: str) -> list[Key]:
         """Dim all but the boxes that say `text`; those found, from left to right. Nothing is looked for in ""."""
         self._found = found_in(self._plan, text)
-        self._stand()
+        self.stand()
         return self._found or []
 
     def show_key(self, key: Key) -> None:
@@ -382,7 +378,7 @@ class LineageView(Zooming):
         self._at = key
         if self._large:
             self.select(key)
-        self._stand()
+        self.stand()
         self.bring(self._sheet.rect_of(key))
 
     def _step(self, across: int, along: int) -> None:
@@ -406,21 +402,7 @@ class LineageView(Zooming):
             self.fit_itself()
         self.show_sight()
 
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        self._pressed_at = event.position().toPoint()
-        super().mousePressEvent(event)
-
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        super().mouseReleaseEvent(event)
-        self._show_cursor(event.position().toPoint())
-        at, pressed = event.position().toPoint(), self._pressed_at
-        self._pressed_at = None
-        if pressed is None or (at - pressed).manhattanLength() > 4:  # it was a drag
-            return
-        if event.button() == Qt.MouseButton.LeftButton:
-            self._click(self.mapToScene(at))
-
-    def _click(self, at: QPointF) -> None:
+    def click(self, at: QPointF) -> None:
         if (side := self._sheet.knob_at(at)) is not None and self._large:
             self.toggle(side)
             return
@@ -435,8 +417,7 @@ class LineageView(Zooming):
             self._at = None
             self.select_line(self._sheet.line_at(at))
 
-    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        at = self.mapToScene(event.position().toPoint())
+    def double_click(self, at: QPointF) -> None:
         if self._large and (row := self._sheet.row_at(at)) is not None:
             self._focus.set(row, ORIGIN)
             return
@@ -446,68 +427,15 @@ class LineageView(Zooming):
         elif key is None and self._sheet.line_at(at) is None:
             self.fit()
 
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        super().mouseMoveEvent(event)
-        if event.buttons():
-            return
-        at = self.mapToScene(event.position().toPoint())
-        key = self._sheet.box_at(at)
-        line = self._sheet.line_at(at) if key is None else None
-        if (key, line) != (self._hover, self._hover_line):
-            self._hover, self._hover_line = key, line
-            if self._large:
-                self._rests.start()
-            self._stand()
-        self._show_cursor(event.position().toPoint())
-
-    def _show_cursor(self, at: QPoint) -> None:
-        point = self.mapToScene(at)
-        hit = self._sheet.box_at(point) is not None or self._hover_line is not None
-        hit = hit or (self._large and self._sheet.knob_at(point) is not None)
-        self.viewport().setCursor(Qt.CursorShape.PointingHandCursor if hit else Qt.CursorShape.ArrowCursor)
-
-    def _rest(self) -> None:
-        """The mouse rests on a box: its ways are lit; beside everything, those of what is chosen are."""
-        self._rested = self._hover
-        self._light()
-
-    def leaveEvent(self, event: QEvent) -> None:
-        super().leaveEvent(event)
-        self._rests.stop()
-        self._hover = self._hover_line = self._rested = None
-        self._light()
-
-    def viewportEvent(self, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
-            QToolTip.showText(event.globalPos(), self.tip_at(event.pos()), self.viewport())
-            return True
-        return super().viewportEvent(event)
-
-    def tip_at(self, at: QPoint) -> str:
-        """What is said of what lies under a point of the viewport."""
-        point = self.mapToScene(at)
-        if (side := self._sheet.knob_at(point)) is not None:
-            more = self._plan.around.more.get(side, 0) if self._plan.around else 0
-            where = "downstream" if side.downstream else "upstream"
-            return f"Show {words.count(more, 'more thing')} {where} (E)" if more else f"Put away what is {where} (C)"
-        if (key := self._sheet.box_at(point)) is not None:
-            return self.face(key).tip
-        number = self._sheet.line_at(point)
-        return (
-            ""
-            if number is None
-            else line_tip(self._sheet.line(number).tie, turned=self._sheet.line(number).route.turned)
-        )
-
     def focusInEvent(self, event: QFocusEvent) -> None:
         super().focusInEvent(event)
         if self._at is None and event.reason() in (Qt.FocusReason.TabFocusReason, Qt.FocusReason.BacktabFocusReason):
             self._at = self._plan.focus
-        self._stand()
+        self.stand()
 
     def focusOutEvent(self, event: QFocusEvent) -> None:
         super().focusOutEvent(event)
-        self._stand()
+        self.stand()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         key = Qt.Key(event.key())

@@ -15,8 +15,11 @@ from e2e_ml.desktop.elided import ElidedLabel
 from e2e_ml.desktop.icons import icon
 from e2e_ml.desktop.panels import words
 from e2e_ml.desktop.panels.lineage import judging
-from e2e_ml.desktop.panels.lineage.asked import Side
+from e2e_ml.desktop.panels.lineage.asked import Asked, Fan, Side
+from e2e_ml.desktop.panels.lineage.chips import plural
+from e2e_ml.desktop.panels.lineage.explored import unseen
 from e2e_ml.desktop.panels.lineage.faces import caption, title
+from e2e_ml.desktop.panels.lineage.flow import FlowLayout
 from e2e_ml.desktop.panels.lineage.judging import Judging
 from e2e_ml.desktop.panels.lineage.neighbourhood import Key, Surroundings, Tie
 from e2e_ml.desktop.panels.marks import Chip
@@ -53,6 +56,7 @@ class Content:
     links: tuple[tuple[str, tuple[Said, ...], int], ...] = ()  # heading, edges, how many more
     look: Ref | None = None  # what "Look at it" looks at
     sides: tuple[tuple[str, Side], ...] = ()  # what may be shown besides
+    fan: Fan | None = None  # what it stands in, where that was opened and can be folded again
 
 
 def of_tie(graph: Graph, tie: Tie, given: Judging | None, now: datetime) -> Content:
@@ -66,7 +70,7 @@ def of_tie(graph: Graph, tie: Tie, given: Judging | None, now: datetime) -> Cont
 
 
 def of_key(
-    graph: Graph, key: Key, around: Surroundings | None, sign: Sign | None, ways: Sequence[str],
+    graph: Graph, key: Key, around: Surroundings | None, asked: Asked, sign: Sign | None, ways: Sequence[str],
     given: Judging | None, now: datetime,
 ) -> Content:  # fmt: skip
     name = title(graph, key, now)
@@ -83,11 +87,14 @@ def of_key(
     ]
     sides: list[tuple[str, Side]] = []
     for down, word in ((False, "upstream"), (True, "downstream")):
-        if around and (more := around.more.get(Side(key, down))):
-            sides.append((f"Show {more:,} more {word}", Side(key, down)))
+        side = Side(key, down)
+        if around and around.region and (more := around.more.get(side) or unseen(graph, around.region, side)):
+            sides.append((f"Show {more:,} more {word}", side))
     told = "\n".join((str(key), sign.tip if sign else ""))
     shown = tuple(link for link in links if link[1])
-    return Content(name, caption(graph, key), sign, told.strip(), tuple(ways), shown, key, tuple(sides))
+    fan = around.fans.get(key) if around else None
+    opened = fan if fan in asked.opened else None
+    return Content(name, caption(graph, key), sign, told.strip(), tuple(ways), shown, key, tuple(sides), opened)
 
 
 def _heading(
@@ -98,7 +105,8 @@ def _heading(
 
 
 def _said(graph: Graph, edge: Edge, given: Judging | None, now: datetime) -> Said:
-    line = f"{title(graph, edge.upstream, now)} {edge.relation.value} {title(graph, edge.downstream, now)}"
+    ends = [words.elide_middle(title(graph, ref, now), 30) for ref in (edge.upstream, edge.downstream)]
+    line = f"{ends[0]} {edge.relation.value} {ends[1]}"
     told = [edge.evidence.value.capitalize()]
     if edge.evidence is Evidence.INFERRED and edge.score < 1:
         told[0] += f", {edge.score:.2f}"
@@ -117,6 +125,7 @@ class Card(QFrame):
     closed = Signal()
     look_requested = Signal(object)
     expand_requested = Signal(object)
+    fold_requested = Signal(object)
     judged = Signal(object, object)  # edge, verdict
 
     def __init__(self, appearance: Appearance, parent: QWidget) -> None:
@@ -191,19 +200,21 @@ class Card(QFrame):
                 column.addWidget(self._link(said))
             if more > 0:
                 column.addWidget(_text(f"and {more:,} more", "small"))
-        buttons = QHBoxLayout()
-        buttons.setSpacing(GRID // 2)
+        row = QWidget()
+        buttons = FlowLayout(row, GRID // 2)
         if content.look is not None:
             look = content.look
             buttons.addWidget(
                 _button("Look at it", "Make it the focus (Enter)", lambda: self.look_requested.emit(look))
             )
         for text, side in content.sides:
-            buttons.addWidget(_button(text, text, lambda side=side: self.expand_requested.emit(side)))
-        buttons.addStretch(1)
-        if buttons.count() > 1:
+            buttons.addWidget(_button(text, f"{text} (E)", lambda side=side: self.expand_requested.emit(side)))
+        if (fan := content.fan) is not None:
+            again = f"Show fewer {plural(fan.kind.value)}"
+            buttons.addWidget(_button(again, f"{again} (C)", lambda: self.fold_requested.emit(fan)))
+        if buttons.count():
             column.addSpacing(GRID // 2)
-            column.addLayout(buttons)
+            column.addWidget(row)
         column.addStretch(1)
         self._area.setWidget(body)
         inner = WIDTH - 12 - 10 - 4
@@ -239,6 +250,7 @@ def _text(text: str, role: str) -> QLabel:
     label = QLabel(text)
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setWordWrap(True)
+    label.setMinimumWidth(1)  # else its longest word says how wide the card is
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     if role:
         label.setProperty("role", role)

@@ -86,6 +86,7 @@ class Surroundings:
     evidence: Mapping[Evidence, int] = field(default_factory=dict[Evidence, int])  # of edges, likewise
     fans: Mapping[Ref, Fan] = field(default_factory=dict[Ref, Fan])  # which fan a thing belongs to
     cut: bool = False  # there are edges that were counted, not looked at
+    region: Region | None = field(default=None, compare=False)  # what was found, drawn or not
 
     def whole(self) -> Neighbourhood:
         return Neighbourhood(self.keys, self.ties)
@@ -138,7 +139,9 @@ def surroundings(
         if side.ref in shown and (n := unseen(graph, region, side))
     }
     evidence = Counter(edge.evidence for edge in told.edges.values())
-    return Surroundings(focus, tuple(keys), tuple(ties), more, told.counts(), evidence, region.fans, bool(told.more))
+    return Surroundings(
+        focus, tuple(keys), tuple(ties), more, told.counts(), evidence, region.fans, bool(told.more), region
+    )
 
 
 def neighbourhood(graph: Graph, focus: Ref, detail: Detail, asked: Asked = Asked()) -> Neighbourhood:  # noqa: B008
