@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import random
 import sys
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.strategies import lists
 
+from e2e_ml.festaf.expression import Expression
+from e2e_ml.festaf.expression.portability import runs_on
 from e2e_ml.festaf.rows import engines
 from e2e_ml.festaf.rows.engines import Engine
 from tests.unit.festaf import engine_conformance as conformance
+from tests.unit.festaf import expression_trees
 
 
 @pytest.fixture(scope="module")
@@ -43,44 +47,59 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     session.sparkContext.__class__._gateway = session.sparkContext.__class__._jvm = None
 
 
-def moment(draw: random.Random) -> Any:
-    return conformance.START + timedelta(minutes=draw.randrange(30))
+# A job of Spark's takes seconds, whatever is in it: one example, large, the same every time. The first that hypothesis
+# tries is the plainest there is, so that it has to be varied.
+one = settings(
+    max_examples=1,
+    phases=[Phase.generate],
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 
 
-def test_windows(spark: Engine) -> None:
-    draw = random.Random(7)  # noqa: S311 - test data
-    rows: list[Any] = [
-        (
-            draw.choice([None, "JFK", "LGA"]),
-            draw.choice([None, 1, 2]),
-            moment(draw),
-            draw.choice([None, moment(draw)]),
-            draw.choice([None, 0.0, -0.0, 1.0, float("nan"), float("inf"), *(draw.uniform(-9, 9) for _ in range(9))]),
-            draw.choice([None, *range(-5, 5)]),
-            draw.choice([None, True, False]),
-            draw.choice([None, "", "a", "ß"]),
-        )
-        for _ in range(150)
-    ]
-    conformance.check_windows(spark, rows)
+def varied(rows: Collection[Any]) -> bool:
+    return len(set(map(repr, rows))) > len(rows) / 2
+
+
+@one
+@given(conformance.window_rows(60, 90).filter(varied))
+def test_windows(spark: Engine, data: list[Any]) -> None:
+    conformance.check_windows(spark, data)
+
+
+@one
+@given(conformance.window_rows(30, 60).filter(varied))
+def test_windows_without_times(spark: Engine, data: list[Any]) -> None:
+    conformance.check_windows(spark, data, timeless=True)
 
 
 @pytest.mark.parametrize("as_known", [False, True])
-def test_history(spark: Engine, tmp_path: Path, as_known: bool) -> None:
-    draw = random.Random(8)  # noqa: S311 - test data
-    keys = [(c, n) for c in (None, "AA", "UA", "") for n in (None, 1, 2)]
-    asked = [(*draw.choice(keys), draw.choice([None, moment(draw), moment(draw)])) for _ in range(60)]
-    stored = [
-        (
-            *draw.choice(keys),
-            moment(draw),
-            draw.choice([None, moment(draw)]),
-            draw.choice([None, 0.0, 1.5, float("nan")]),
-        )
-        for _ in range(200)
-    ]
+@one
+@given(
+    asked=lists(conformance.asked_row, min_size=50, max_size=70).filter(varied),
+    stored=lists(conformance.stored_row, min_size=150, max_size=200).filter(varied),
+)
+def test_history(spark: Engine, tmp_path: Path, as_known: bool, asked: list[Any], stored: list[Any]) -> None:
     conformance.check_history(spark, tmp_path, asked, stored, as_known=as_known)
 
 
-def test_expressions(spark: Engine) -> None:
+def test_words_and_times(spark: Engine) -> None:
     conformance.check_expressions(spark, conformance.WORDS_AND_TIMES)
+
+
+def mine(trees: list[Expression]) -> list[Expression]:
+    """Those that Spark computes, and few that it does not: a step through Polars is the same for all of them."""
+    own = [tree for tree in trees if runs_on("spark", tree, expression_trees.TYPES)]
+    return [*own, *(tree for tree in trees if tree not in own)][: len(own) + 3]
+
+
+def whole(frame: pl.DataFrame) -> bool:
+    return varied(frame.drop("row_").rows())
+
+
+@one
+@given(expression_trees.trees(40, 50).map(mine), expression_trees.frames(least=30, most=40).filter(whole))
+def test_expressions(spark: Engine, trees: list[Expression], frame: pl.DataFrame) -> None:
+    conformance.check_expressions(spark, trees, frame, expression_trees.TYPES)
