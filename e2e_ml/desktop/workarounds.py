@@ -20,5 +20,16 @@ def keep_none_alive() -> None:
         ctypes.c_ssize_t.from_address(id(None)).value += 1 << 40
 
 
+def keep_bools_alive() -> None:
+    """PySide6 6.12.0 on Python 3.11: `Signal.emit` returns `True` without taking a reference to it.
+
+    After some thousands of signals the interpreter aborts ("bool_dealloc: deallocating True or False"). The same cure.
+    """
+    if sys.implementation.name == "cpython" and sys.version_info < (3, 12):
+        for constant in (True, False):
+            ctypes.c_ssize_t.from_address(id(constant)).value += 1 << 40
+
+
 def apply() -> None:
     keep_none_alive()
+    keep_bools_alive()
