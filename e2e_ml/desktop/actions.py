@@ -26,7 +26,7 @@ _VIEWS = (("airflow", "Airflow"), ("festaf", "the feature store"), ("mlflow", "M
 # What can be done in the large lineage: verb, title, key, where the key counts.
 _LINEAGE = (
     ("search", "Search in the drawing", "Ctrl+F", "lineage"),
-    ("columns", "Show the columns of sources, or hide them", "L", "drawing"),
+    ("columns", "Show or hide the columns of sources", "L", "drawing"),
     ("choose", "Look at what is chosen in the drawing", "Return", "drawing"),
     ("left", "Along a line, upstream", "Left", "drawing"),
     ("right", "Along a line, downstream", "Right", "drawing"),
@@ -37,7 +37,7 @@ _LINEAGE = (
     ("doubt", "The next link that was inferred", "I", "drawing"),
     ("confirm", "Confirm the link that is chosen", "Y", "drawing"),
     ("refuse", "Refuse the link that is chosen", "N", "drawing"),
-    ("withdraw", "Withdraw what was said of the link that is chosen", "U", "drawing"),
+    ("withdraw", "Take back what was said of the link", "U", "drawing"),
     ("larger", "Draw larger", "+", "drawing"),
     ("smaller", "Draw smaller", "-", "drawing"),
     ("fit", "Fit the whole drawing", "F", "drawing"),
@@ -73,6 +73,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("panel.inspector", "Show or fold the inspector", "toggle_inspector", "Ctrl+I", "Panels"),
     Action("panel.lineage", "Show the lineage large, or the views again", "toggle_lineage", "Ctrl+G", "Panels"),
     Action("panel.services", "Show the services", "toggle_services", "Ctrl+J", "Panels"),
+    Action("panel.loose", "Show what hangs loose", "toggle_loose_ends", "Ctrl+Shift+J", "Panels"),
     Action("graph.refresh", "Read the services again now", "refresh_now", "Ctrl+R", "Panels"),
     Action("focus.copy", "Copy the reference of what is in focus", "copy_reference", "Ctrl+Shift+C", "Go"),
     *(

@@ -20,6 +20,8 @@ from e2e_ml.desktop.palette import Entry, Palette, entries, searched
 from e2e_ml.desktop.panels.explorer import Explorer
 from e2e_ml.desktop.panels.inspector import Inspector
 from e2e_ml.desktop.panels.lineage_page import LineagePage
+from e2e_ml.desktop.panels.loose_ends import ORIGIN as LOOSE_ENDS
+from e2e_ml.desktop.panels.loose_ends import LooseEnds
 from e2e_ml.desktop.panels.services import ServicesPanel
 from e2e_ml.desktop.promise import PromisePage
 from e2e_ml.desktop.rail import Rail
@@ -75,6 +77,7 @@ class Window(QMainWindow):
         self.explorer = Explorer(lifecycle, focus, appearance, self, operations=operations)
         self.inspector = Inspector(lifecycle, focus, appearance, self)
         self.services = ServicesPanel(appearance, self)
+        self.loose_ends = LooseEnds(lifecycle, focus, appearance, operations, self)
         self.canvas = Canvas(list(views.values()), self)
         self.promise = PromisePage(self)
         self.lineage = LineagePage(lifecycle, focus, appearance, self, operations=operations)
@@ -94,6 +97,7 @@ class Window(QMainWindow):
         self.side.setObjectName("side")
         self.side.addWidget(self.inspector)
         self.side.addWidget(self.services)
+        self.side.addWidget(self.loose_ends)
         self.splitter = QSplitter(Qt.Orientation.Horizontal, self)
         self.splitter.setObjectName("splitter")
         self.splitter.setHandleWidth(1)
@@ -134,6 +138,7 @@ class Window(QMainWindow):
         self.services.stop_requested.connect(self.stop_requested)
         self.services.open_log_requested.connect(self.log_requested)
         self.services.closed.connect(self.toggle_services)
+        self.loose_ends.closed.connect(self.toggle_loose_ends)
         self.inspector.expand_requested.connect(self.toggle_lineage)
         self.lineage.closed.connect(self.toggle_lineage)
         self._focus.changed.connect(self._on_focus)
@@ -255,7 +260,7 @@ class Window(QMainWindow):
         self._fold()
 
     def toggle_inspector(self) -> None:
-        if self.side.isVisible() and self.side.currentWidget() is self.services:
+        if self.side.isVisible() and self.side.currentWidget() is not self.inspector:
             self.side.setCurrentWidget(self.inspector)
             return
         self._inspector_chosen = not self.side.isVisible()
@@ -263,8 +268,15 @@ class Window(QMainWindow):
 
     def toggle_services(self) -> None:
         """Show the services at the right, or the inspector again."""
-        showing = self.side.isVisible() and self.side.currentWidget() is self.services
-        self.side.setCurrentWidget(self.inspector if showing else self.services)
+        self._toggle_at_the_right(self.services)
+
+    def toggle_loose_ends(self) -> None:
+        """Show what hangs loose at the right, or the inspector again."""
+        self._toggle_at_the_right(self.loose_ends)
+
+    def _toggle_at_the_right(self, page: QWidget) -> None:
+        showing = self.side.isVisible() and self.side.currentWidget() is page
+        self.side.setCurrentWidget(self.inspector if showing else page)
         if not showing and not self.side.isVisible():
             self._inspector_chosen = True
             self._fold()
@@ -321,7 +333,7 @@ class Window(QMainWindow):
         """A DAG, a run or a model chosen in a panel is looked at in its owner's view; a feature has a page in each."""
         if origin not in (*self.web, "session") and ref.scheme in self.web and ref.scheme != "festaf":
             self.canvas.lead(ref.scheme)
-        if self.side.currentWidget() is self.services:
+        if origin != LOOSE_ENDS and self.side.currentWidget() is not self.inspector:
             self.side.setCurrentWidget(self.inspector)
         if self.middle.currentWidget() is self.promise and origin != "explorer":
             self.show_stage(FIRST)

@@ -26,7 +26,7 @@ from e2e_ml.desktop.appearance import Appearance
 from e2e_ml.desktop.elided import ElidedLabel
 from e2e_ml.desktop.focus import Focus
 from e2e_ml.desktop.lifecycle import Lifecycle
-from e2e_ml.desktop.panels import signs, tree, words
+from e2e_ml.desktop.panels import consequences, signs, tree, words
 from e2e_ml.desktop.panels.answers import QUESTIONS, five_answers
 from e2e_ml.desktop.panels.code_box import CodeBox
 from e2e_ml.desktop.panels.lineage_view import LineageView
@@ -196,6 +196,12 @@ class Inspector(QWidget):
         self.expand_button.setText("Open large")
         self.expand_button.setCursor(Qt.CursorShape.PointingHandCursor)
         self.expand_button.clicked.connect(self.expand_requested)
+        self.trouble = Section("Late or failed upstream", self)
+        self.troubles = RichLabel(appearance, self.trouble)
+        self.impact = Section("If it changes", self)
+        self.touched = RichLabel(appearance, self.impact)
+        self.comparison = Section("Compared", self)
+        self.differences = RichLabel(appearance, self.comparison)
         self.uses = Section("Runs and models that use it", self)
         self.table = UsesTable(appearance, self.uses)
         self.evidence = QLabel(self.uses)
@@ -210,7 +216,8 @@ class Inspector(QWidget):
         self.empty.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._lay_out()
 
-        links = [self.kind, self.answers, self.no_pipeline, self.table, *self.cards]
+        said = [self.troubles, self.touched, self.differences]
+        links = [self.kind, self.answers, self.no_pipeline, self.table, *said, *self.cards]
         for part in links:
             part.chosen.connect(self._go)
         self._tick = QTimer(self)
@@ -248,8 +255,14 @@ class Inspector(QWidget):
         self.uses.body.addWidget(self.no_uses)
         self.lineage_section.head.addWidget(self.expand_button)
         self.lineage_section.body.addWidget(self.lineage)
+        told = ((self.trouble, self.troubles), (self.impact, self.touched), (self.comparison, self.differences))
+        for section, label in told:
+            section.body.addWidget(label)
         column.addWidget(self.pipeline)
+        column.addWidget(self.trouble)
         column.addWidget(self.lineage_section)
+        column.addWidget(self.impact)
+        column.addWidget(self.comparison)
         column.addWidget(self.uses)
         column.addStretch(1)
         self.area = QScrollArea(self)
@@ -280,6 +293,7 @@ class Inspector(QWidget):
         told = five_answers(graph, ref, now)
         self.answers.show_answers([(answer.question, answer.lines, answer.code) for answer in told])
         self._show_pipelines(graph, ref, pipelines(graph, ref, now))
+        self._show_consequences(graph, ref, now)
         all_uses = uses_in_all(graph, ref)
         found = all_uses.runs
         more = f" · the newest {len(found)} of {all_uses.total:,}" if all_uses.total > len(found) else ""
@@ -288,6 +302,19 @@ class Inspector(QWidget):
         self.table.setVisible(bool(found))
         self.evidence.setText(("all " if len(found) > 1 else "") + self.table.evidence if self.table.evidence else "")
         self.no_uses.setVisible(not found)
+
+    def _show_consequences(self, graph: Graph, ref: Ref, now: datetime) -> None:
+        """What is late upstream, what a change touches, what sets a version apart; an empty section is hidden."""
+        other = consequences.compared_with(graph, ref)
+        if other is not None:
+            self.comparison.heading.setText(f"Compared with v{other.name}")
+        for section, label, lines in (
+            (self.trouble, self.troubles, consequences.upstream_trouble(graph, ref, now)),
+            (self.impact, self.touched, consequences.if_it_changes(graph, ref)),
+            (self.comparison, self.differences, consequences.difference(graph, other, ref) if other else []),
+        ):
+            label.show_lines(lines)
+            section.setVisible(bool(lines))
 
     def _head(self, ref: Ref, node: Node | None) -> None:
         graph, now = self._lifecycle.graph, self._clock()

@@ -11,6 +11,8 @@ from e2e_ml.refs import Kind, Ref
 
 _OWNED = (Kind.FEATURE_VIEW, Kind.FEATURE_SERVICE, Kind.DAG, Kind.REGISTERED_MODEL, Kind.MONITOR, Kind.DATASET)
 
+_NEWEST = 200  # versions whose own facts are looked at
+
 
 @dataclass(frozen=True, slots=True)
 class Live:
@@ -55,6 +57,10 @@ def _live(graph: Graph, walk: Walk) -> tuple[Live, ...]:
         for edge in graph.upstream(alias):
             if edge.upstream in walk:
                 aliases.setdefault(edge.upstream, []).append(alias.name)
+    for ref in walk.newest(Kind.MODEL_VERSION, _NEWEST):  # an alias that was read with its model alone
+        node = graph.get(ref)
+        if node is not None and ref not in aliases and node.facts.get("aliases"):
+            aliases[ref] = list(node.facts["aliases"])
     for endpoint in walk.refs(Kind.ENDPOINT):
         for edge in graph.upstream(endpoint):
             if edge.upstream.kind is Kind.MODEL_VERSION and edge.upstream in walk:
