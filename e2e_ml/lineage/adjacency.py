@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,14 @@ CLAIM = np.dtype(
         ("score", "<u2"), ("relation", "u1"), ("evidence", "u1"),
     ]
 )  # fmt: skip
+
+_LAST = 2**32 - 1  # of `seen`
+
+
+def seconds(at: datetime) -> int:
+    """A time as `seen` has it; what lies outside of 1970 to 2106 is taken for the nearest that does not."""
+    return min(max(int(at.timestamp()), 1), _LAST)
+
 
 Claims = npt.NDArray[Any]  # of CLAIM
 Numbers = npt.NDArray[np.int64]
@@ -164,13 +173,14 @@ def strongest(claims: Claims, rank: Callable[[Claims], npt.NDArray[np.int64]]) -
     same = (up[1:] == up[:-1]) & (down[1:] == down[:-1])
     if not same.any():
         return order
-    # Few pairs have several claims: those alone are sorted by all that tells them apart.
+    # Few pairs have several claims: those alone are sorted by all that tells them apart, by who claims it in the end,
+    # so that it does not matter in which order they were read.
     grouped = np.zeros(len(order), np.bool_)
     grouped[1:] |= same
     grouped[:-1] |= same
     where = np.flatnonzero(grouped)
     some = claims[order[where]]
-    inner = np.lexsort((-rank(some), some["relation"], some["down"], some["up"]))
+    inner = np.lexsort((some["source"], some["thing"], -rank(some), some["relation"], some["down"], some["up"]))
     some = some[inner]
     order[where] = order[where][inner]
     first = np.ones(len(some), np.bool_)

@@ -10,23 +10,24 @@ import json
 import logging
 import sqlite3
 import threading
+import weakref
 from collections.abc import Generator, Iterable, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from e2e_ml.lineage.collectors import Batch, Record
+from e2e_ml.lineage.collectors import Batch, CollectError, Record
 from e2e_ml.lineage.graph import KIND_NUMBERS, Edge, Graph, Node
 from e2e_ml.lineage.index import packing
 from e2e_ml.lineage.index.claims import AllClaims
 from e2e_ml.lineage.index.drawing import draw
-from e2e_ml.lineage.index.file import connect, open_file, replace
+from e2e_ml.lineage.index.file import Connection, connect, is_broken, open_file, replace
 from e2e_ml.lineage.index.linker import Linker, instances
 from e2e_ml.lineage.index.names import NumberedNames, time
 from e2e_ml.lineage.judgements import Judgements
-from e2e_ml.lineage.times import parse
+from e2e_ml.lineage.rules.facts import moment
 from e2e_ml.refs import Kind, Ref
 
 log = logging.getLogger(__name__)
@@ -43,15 +44,17 @@ class Index:
         self._path = path
         self._lock = threading.RLock()
         self._readers = threading.local()
-        self._open_readers: list[sqlite3.Connection] = []
+        self._open_readers = weakref.WeakSet[Connection]()  # those of a thread end with it
+        self._file = 0  # rises whenever another file has taken the place of the one that we had open
+        self._begun: dict[str, int] = {}  # collector -> the file that told it where it left off
         self.judgements = judgements or Judgements(None)
         self._db = open_file(path)
+        self._inode = self._inode_now()
+        self._names = NumberedNames(self._reader)
         try:
             self._load()
         except sqlite3.DatabaseError as error:
-            if path is None:
-                raise
-            self._start_anew(path, error)
+            self._mend(error)
 
     def close(self) -> None:
         with self._lock:
@@ -65,63 +68,82 @@ class Index:
     def graph(self) -> Graph:
         """The lifecycle as of now: an immutable snapshot, the same object until something changes."""
         with self._lock:
-            if self._written_elsewhere():
-                self._load()
-            if self._graph is None or self._judged != self.judgements.version:
-                self._judged = self.judgements.version
-                self._graph = draw(self._names, self._claims.all(), self._parents, self.judgements.all(), self._reason)
-            return self._graph
+            try:
+                return self._drawn()
+            except sqlite3.DatabaseError as error:
+                self._mend(error)
+                return self._drawn()
+
+    def _drawn(self) -> Graph:
+        self._follow()
+        if self._written_elsewhere():
+            self._load()
+        if self._graph is None or self._judged != self.judgements.version:
+            self._judged = self.judgements.version
+            said = self.judgements.all()
+            self._graph = draw(self._names, self._claims.all(), self._contents, said, self._names.said)
+        return self._graph
 
     def cursor(self, collector: str) -> dict[str, Any]:
         """Where a collector left off; empty before its first visit."""
-        row = self._reader().execute("SELECT cursor FROM sources WHERE name = ?", (collector,)).fetchone()
-        return cast(dict[str, Any], json.loads(row[0])) if row else {}
+        with self._lock:
+            self._follow()
+            self._begun[collector] = self._file
+        rows = self._ask("SELECT cursor FROM sources WHERE name = ?", collector)
+        return cast(dict[str, Any], json.loads(rows[0][0])) if rows else {}
 
     def visited_at(self, collector: str) -> datetime | None:
         """When a collector last succeeded, in UTC; None: never."""
-        row = self._reader().execute("SELECT visited_at FROM sources WHERE name = ?", (collector,)).fetchone()
-        return time(row[0]) if row else None
+        rows = self._ask("SELECT visited_at FROM sources WHERE name = ?", collector)
+        return time(rows[0][0]) if rows else None
 
     def visits(self) -> dict[str, datetime | None]:
         """When each collector last succeeded, in UTC, by its name."""
-        rows = self._reader().execute("SELECT name, visited_at FROM sources ORDER BY name")
-        return {name: time(at) for name, at in rows}
+        return {name: time(at) for name, at in self._ask("SELECT name, visited_at FROM sources ORDER BY name")}
+
+    def _ask(self, query: str, *values: str) -> list[Any]:
+        try:
+            return self._reader().execute(query, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            with self._lock:
+                self._mend(error)
+            return self._reader().execute(query, values).fetchall()
 
     # --- writing ---
 
     def upsert(self, collector: str, batch: Batch, now: datetime | None = None) -> bool:
-        """Take in what a visit brought, in one transaction. Returns whether the graph changed."""
+        """Take in what a visit brought, in one transaction. Returns whether the graph changed.
+
+        Raises CollectError where the index has been built anew since the visit began: it has to begin from the start.
+        """
         now = now or datetime.now(UTC)
         with self._lock:
-            if self._written_elsewhere():
-                self._load()
             try:
+                self._follow()
+                if self._begun.get(collector, self._file) != self._file:
+                    raise CollectError(_ANEW)
                 with self._transaction():
                     return self._take_in(collector, batch, now)
             except sqlite3.DatabaseError as error:
-                if self._path is None or isinstance(error, sqlite3.OperationalError | sqlite3.IntegrityError):
-                    raise
-                self._start_anew(self._path, error)
-                return True
+                self._mend(error)
+                raise CollectError(_ANEW) from error
 
     def _take_in(self, collector: str, batch: Batch, now: datetime) -> bool:
         source, is_new = self._source(collector)
         sweep = batch.sweep if batch.sweep is not None else self._next_sweep(source)
         changed = {n for record in batch.records if (n := self._put(source, record, sweep, now)) is not None}
-        gone = [number for ref in batch.gone if (number := self._names.number(ref)) is not None]
+        gone = [number for ref in batch.gone if (number := self._names.number_in(self._db, ref)) is not None]
         gone += self._unswept(source, sweep, batch.complete)
         changed.update(n for n in gone if self._mark_gone(source, n, now))
         if changed or is_new:
             linker = Linker(self._db, self._node, self._names.ref)
             keys = [instances(collector.partition(":")[0])] if is_new else []
             linker.settle(sorted(changed), partial(self._tell, now), keys)
-            self._names.changed(changed)
-            self._graph = None
         self._db.execute(
             "UPDATE sources SET cursor = ?, visited_at = ? WHERE number = ?",
             (json.dumps(dict(batch.cursor)), now.isoformat(), source),
         )
-        return bool(changed)
+        return bool(self._changed)
 
     def _put(self, source: int, record: Record, sweep: int, now: datetime) -> int | None:
         """Keep what a source tells of a thing; returns its number where that is something new."""
@@ -137,22 +159,25 @@ class Index:
         packed = packing.pack(number, source, claims, kept)
         text = json.dumps(facts, sort_keys=True)
         if kept_facts == text and kept == packed and number not in self._names.gone:
-            self._db.execute("UPDATE records SET sweep = ? WHERE thing = ? AND source = ?", (sweep, number, source))
+            self._db.execute(
+                "UPDATE records SET sweep = ?, gone_since = NULL WHERE thing = ? AND source = ?",
+                (sweep, number, source),
+            )
             return None
         self._db.execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?, NULL, ?)", (number, source, sweep, packed))
         self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", (number, source, text))
         self._claims.put(number, source, packed)
         self._names.gone.pop(number, None)
-        self._names.changed((number,))
+        self._changed.add(number)
         self._put_time(number, facts)
         self._put_title(number, record.node)
         return number
 
     def _put_time(self, number: int, facts: Mapping[str, Any]) -> None:
-        at = next((time for key in _TIMES if (time := parse(facts.get(key)))), None)
+        at = next((time for key in _TIMES if (time := moment(facts.get(key)))), None)
         if at is not None:
             self._db.execute("UPDATE things SET at = ? WHERE number = ?", (int(at.timestamp()), number))
-            self._names.dated(number, int(at.timestamp()))
+            self._dates[number] = int(at.timestamp())
 
     def _put_title(self, number: int, node: Node) -> None:
         title = f"{node.title} {node.ref.name}" if node.title != node.ref.name else node.title
@@ -183,7 +208,7 @@ class Index:
         if done.rowcount == 0 or left:
             return False
         self._names.gone[number] = now.isoformat()
-        self._names.changed((number,))
+        self._changed.add(number)
         return True
 
     def _tell(self, now: datetime, number: int, links: list[Edge], facts: Mapping[str, Any]) -> None:
@@ -194,11 +219,10 @@ class Index:
         if packed != (kept or b"") or (text != "{}" and kept is None):
             self._db.execute("INSERT OR REPLACE INTO records VALUES (?, ?, 0, NULL, ?)", (number, RULES, packed))
             self._claims.put(number, RULES, packed)
-            self._graph = None
+            self._changed.add(number)
         if text != (kept_facts or "{}"):
             self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?, ?)", (number, RULES, text))
-            self._names.changed((number,))
-            self._graph = None
+            self._changed.add(number)
 
     # --- numbers ---
 
@@ -228,10 +252,10 @@ class Index:
     def _numbered(self, edges: Iterable[Edge], now: datetime) -> dict[packing.Key, packing.Said]:
         return packing.claims(edges, self._number, self._reason, now)
 
-    def _parents(self, gone: Iterable[int]) -> list[tuple[int, int]]:
-        """What lies in things that are gone, each with its parent."""
+    def _contents(self, parents: Iterable[int]) -> list[tuple[int, int]]:
+        """What lies in things, each with the one that it lies in."""
         found: list[tuple[int, int]] = []
-        for parent in gone:
+        for parent in parents:
             found += self._db.execute("SELECT number, parent FROM things WHERE parent = ?", (parent,))
         return found
 
@@ -257,28 +281,55 @@ class Index:
     # --- the file ---
 
     def _load(self) -> None:
+        """Everything in memory as the file has it at one moment."""
         self._graph: Graph | None = None
         self._judged = self.judgements.version
+        self._changed, self._dates = set[int](), dict[int, int]()  # in the transaction that is under way
         names = self._names = NumberedNames(self._reader)
-        names.fill(self._db)
-        for number, text in self._db.execute("SELECT number, text FROM reasons"):
-            names.add_reason(number, text)
-        for thing, gone in self._db.execute(_GONE):
-            names.gone[thing] = gone
-        self._claims = AllClaims(
-            [claims for (claims,) in self._db.execute("SELECT claims FROM records WHERE claims != x''")]
-        )
-        self._data_version = self._version()
+        with self._moment():
+            names.fill(self._db)
+            for number, text in self._db.execute("SELECT number, text FROM reasons"):
+                names.add_reason(number, text)
+            for thing, gone in self._db.execute(_GONE):
+                names.gone[thing] = gone
+            self._claims = AllClaims(
+                [claims for (claims,) in self._db.execute("SELECT claims FROM records WHERE claims != x''")]
+            )
+            self._data_version = self._version()
 
-    def _start_anew(self, path: Path, error: sqlite3.Error) -> None:
-        """A file that breaks under our hands is replaced; the collectors then begin from the start."""
-        for reader in self._open_readers:
-            reader.close()
-        self._open_readers.clear()
+    def _follow(self) -> None:
+        """Open the file that stands where ours was deleted or replaced, by a person or by another version of us."""
+        if self._inode_now() != self._inode:
+            log.warning(
+                "The lineage index %s was taken away while it was open; it is read from there anew.", self._path
+            )
+            self._change_to(open_file(self._path))
+
+    def _mend(self, error: sqlite3.DatabaseError) -> None:
+        """A file that breaks under our hands is replaced; the collectors then begin from the start. Raises any error
+        that does not say so."""
+        if self._path is None or not is_broken(error):
+            raise error
+        with suppress(sqlite3.Error):
+            self._db.close()
+        self._change_to(replace(self._path, f"cannot be read ({error})"))
+
+    def _change_to(self, db: sqlite3.Connection) -> None:
+        # Graphs that are still in use find nothing more than they know: their numbers mean other things in another
+        # file. Readers on other threads are let go of, not closed in the middle of a question.
+        nothing = open_file(None)
+        self._names.read_from(lambda: nothing)
         self._readers = threading.local()
-        self._db.close()
-        self._db = replace(path, f"cannot be read ({error})")
+        self._db, self._inode = db, self._inode_now()
+        self._file += 1
         self._load()
+
+    def _inode_now(self) -> int:
+        """Which file lies at our path: 0 where there is none, or none is wanted."""
+        try:
+            return self._path.stat().st_ino if self._path is not None else 0
+        except FileNotFoundError:
+            return 0
 
     def _version(self) -> int:
         return cast(int, self._db.execute("PRAGMA data_version").fetchone()[0])
@@ -293,23 +344,46 @@ class Index:
             return self._db
         reader = getattr(self._readers, "db", None)
         if reader is None:
-            reader = self._readers.db = connect(self._path)
             with self._lock:
-                self._open_readers.append(reader)
+                self._follow()
+                reader = self._readers.db = connect(self._path)
+                self._open_readers.add(reader)
         return cast(sqlite3.Connection, reader)
 
     @contextmanager
-    def _transaction(self) -> Generator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
+    def _moment(self) -> Generator[None]:
+        """What is read inside is of one moment, whoever writes meanwhile."""
+        if self._db.in_transaction:
+            yield
+            return
+        self._db.execute("BEGIN")
         try:
             yield
-        except BaseException:
+        finally:
             self._db.execute("ROLLBACK")
-            self._load()  # what was noted in memory is taken back as well
+
+    @contextmanager
+    def _transaction(self) -> Generator[None]:
+        """What ends with an error changes nothing, neither in the file nor in memory."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            if self._written_elsewhere():
+                self._load()
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            if self._db.in_transaction:  # SQLite itself takes some back, as where the disk is full
+                self._db.execute("ROLLBACK")
+            self._load()
             raise
-        self._db.execute("COMMIT")
+        # From now on, readers see it; what they remembered of before has to go.
+        if self._changed:
+            self._names.changed(self._changed, self._dates)
+            self._graph = None
+        self._changed, self._dates = set[int](), dict[int, int]()
 
 
+_ANEW = "The lineage index was built anew in the middle of a visit; the next one begins from the start."
 _TIMES = ("start", "created", "run_after")  # the facts that tell when a thing began
 
 # What a source tells of a thing: its facts and its claims.

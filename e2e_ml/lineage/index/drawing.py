@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import numpy.typing as npt
 
-from e2e_ml.lineage.adjacency import CLAIM, Adjacency, Claims, Mask, strongest
+from e2e_ml.lineage.adjacency import CLAIM, Adjacency, Claims, Mask, seconds, strongest
 from e2e_ml.lineage.graph import EVIDENCE_NUMBERS, RELATION_NUMBERS, Evidence, Graph
 from e2e_ml.lineage.index.names import NumberedNames
 from e2e_ml.lineage.judgements import Judgement, Verdict
@@ -32,17 +32,12 @@ def draw(
     size = len(names.uris)
     kinds = np.frombuffer(bytes(names.kinds), np.uint8).copy()
     if names.gone:
-        gone = np.zeros(size, np.bool_)
-        gone[list(names.gone)] = True
-        shown = _standing(claims[drawn], gone, contents(names.gone))
-        drawn = drawn[shown[claims["up"][drawn]] & shown[claims["down"][drawn]]]
-        candidates = candidates[shown[claims["up"][candidates]] & shown[claims["down"][candidates]]]
-        kinds[~shown] = 0
-    # What no source tells of is there as the end of an edge alone.
-    untold = np.zeros(size, np.bool_)
-    untold[list(names.untold)] = True
-    untold[claims["up"][drawn]] = untold[claims["down"][drawn]] = False
-    kinds[untold] = 0
+        gone = _mask(size, names.gone)
+        hidden = gone & ~_standing(claims[drawn], gone, _unseen(size, names, claims[drawn]), _held(names, contents))
+        drawn = drawn[~(hidden[claims["up"][drawn]] | hidden[claims["down"][drawn]])]
+        candidates = candidates[~(hidden[claims["up"][candidates]] | hidden[claims["down"][candidates]])]
+        kinds[hidden] = 0
+    kinds[_unseen(size, names, claims[drawn])] = 0
     return Graph(names, kinds, Adjacency(claims, drawn, size), Adjacency(claims, candidates, size))
 
 
@@ -68,16 +63,38 @@ def _judged(
             inferred = claims["evidence"] == EVIDENCE_NUMBERS[Evidence.INFERRED]
             kept &= ~(inferred & (claims["up"] == up) & (claims["down"] == down) & (claims["relation"] == relation))
         else:
-            said, seen = reason(judgement.sentence), int(judgement.at.timestamp())
+            said, seen = reason(judgement.sentence), seconds(judgement.at)
             added.append((up, down, said, seen, 1000, relation, EVIDENCE_NUMBERS[Evidence.DECLARED]))
     return np.concatenate([claims[kept], np.array(added, CLAIM)]) if added or not kept.all() else claims
 
 
-def _standing(claims: Claims, gone: Mask, contents: list[tuple[int, int]]) -> Mask:
+def _mask(size: int, numbers: Iterable[int]) -> Mask:
+    mask = np.zeros(size, np.bool_)
+    mask[list(numbers)] = True
+    return mask
+
+
+def _unseen(size: int, names: NumberedNames, claims: Claims) -> Mask:
+    """What no source tells of is there as the end of an edge alone: the things at no edge any more."""
+    untold = _mask(size, names.untold)
+    untold[claims["up"]] = untold[claims["down"]] = False
+    return untold
+
+
+def _held(names: NumberedNames, contents: Callable[[Iterable[int]], list[tuple[int, int]]]) -> list[tuple[int, int]]:
+    """What lies in things that are gone, through those in between that no source tells of."""
+    found = contents(names.gone)
+    inner = [number for number, _ in found if number in names.untold]
+    while inner:
+        more = contents(inner)
+        found += more
+        inner = [number for number, _ in more if number in names.untold]
+    return found
+
+
+def _standing(claims: Claims, gone: Mask, unseen: Mask, contents: list[tuple[int, int]]) -> Mask:
     """What is there, and what is gone but lies upstream of, or contains, something that is there."""
-    shown = ~gone
-    if not gone.any():
-        return shown
+    shown = ~(gone | unseen)
     above = claims[gone[claims["up"]]]
     inner, outer = np.array(contents, np.int64).reshape(-1, 2).T
     while True:

@@ -10,6 +10,7 @@ import os
 import sqlite3
 import zlib
 from pathlib import Path
+from typing import cast
 
 from e2e_ml import __version__
 from e2e_ml.lineage.graph import EVIDENCE, KINDS, RELATIONS
@@ -50,6 +51,10 @@ CREATE VIRTUAL TABLE titles USING fts5 (title, tokenize = 'trigram');
 VERSION = zlib.crc32(repr((SCHEMA, KINDS, RELATIONS, EVIDENCE, __version__)).encode()) & 0x7FFFFFFF
 
 
+class Connection(sqlite3.Connection):
+    """One that lives as long as who uses it: weak references to SQLite's own cannot be made."""
+
+
 def open_file(path: Path | None) -> sqlite3.Connection:
     """The database at `path`, made where there is none; one in memory for None."""
     if path is None:
@@ -57,18 +62,26 @@ def open_file(path: Path | None) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         db = connect(path)
-        version = db.execute("PRAGMA user_version").fetchone()[0]
-        if version == VERSION:
-            return db
+        version = _version(db)
         if version == 0 and not db.execute("SELECT 1 FROM sqlite_master").fetchone():
             return _create(db)
+        if version == VERSION:
+            return db
         why = "was made by another version"
         db.close()
     except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+        if not is_broken(error):
             raise
         why = f"cannot be read ({error})"
     return replace(path, why)
+
+
+def is_broken(error: sqlite3.DatabaseError) -> bool:
+    """Whether an error says that a file is no database or a damaged one, and not that it cannot be used just now."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF in (
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+    )
 
 
 def replace(path: Path, why: str) -> sqlite3.Connection:
@@ -79,10 +92,12 @@ def replace(path: Path, why: str) -> sqlite3.Connection:
     return _create(connect(path))
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path) -> Connection:
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     path.chmod(0o600)
-    db = sqlite3.connect(path, check_same_thread=False, timeout=10, isolation_level=None, cached_statements=256)
+    db = sqlite3.connect(
+        path, check_same_thread=False, timeout=10, isolation_level=None, cached_statements=256, factory=Connection
+    )
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = NORMAL")
     db.execute("PRAGMA mmap_size = 1073741824")
@@ -90,5 +105,16 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def _create(db: sqlite3.Connection) -> sqlite3.Connection:
-    db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+    """Make the tables, unless another process does that at this moment."""
+    try:
+        db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+    except sqlite3.OperationalError:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        if _version(db) != VERSION:
+            raise
     return db
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return cast(int, db.execute("PRAGMA user_version").fetchone()[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from e2e_ml.refs import Ref
 
 _KEPT = 20_000  # nodes, and names' numbers, in memory
 _AT_ONCE = 500  # nodes read by one query
+_SAID = 1 << 31  # from here on the numbers of reasons that stand in memory alone
 
 
 _LEAST, _QUOTE = 3, '"'  # letters of a word that the trigrams find
@@ -31,6 +32,7 @@ class NumberedNames:
 
     def __init__(self, reader: Callable[[], sqlite3.Connection]) -> None:
         self._reader = reader
+        self._said: list[str] = []
         self.uris: list[str] = [""]  # by number, from 1
         self.kinds = bytearray(1)
         self.untold: set[int] = set()  # of these no source tells: they are an edge's end or a parent alone
@@ -71,7 +73,7 @@ class NumberedNames:
         return ref
 
     def reason(self, number: int) -> str:
-        return self.reasons[number]
+        return self._said[number - _SAID] if number >= _SAID else self.reasons[number]
 
     def times(self) -> npt.NDArray[np.int64]:
         """By number, when each thing began or was made, in seconds since 1970; 0 where that is not known."""
@@ -80,9 +82,9 @@ class NumberedNames:
             if times is None or len(times) < len(self.uris):
                 (text,) = self._reader().execute(_AT).fetchone()
                 times = np.array((text or "").split(), np.int64)
-                missing = max(0, len(self.uris) - 1 - len(times))  # what is being written this moment
-                times = self._times = np.concatenate(([0], times, np.zeros(missing, np.int64)))
-            return times
+                times = self._times = np.concatenate(([0], times))
+            missing = max(0, len(self.uris) - len(times))  # what is being written this moment
+            return np.concatenate((times, np.zeros(missing, np.int64))) if missing else times
 
     def inside(self, number: int, limit: int) -> list[int]:
         rows = self._reader().execute(
@@ -144,10 +146,9 @@ class NumberedNames:
 
     # --- what the index does ---
 
-    def dated(self, number: int, at: int) -> None:
-        with self._lock:
-            if self._times is not None and number < len(self._times):
-                self._times[number] = at
+    def read_from(self, reader: Callable[[], sqlite3.Connection]) -> None:
+        """Ask there from now on."""
+        self._reader = reader
 
     def fill(self, db: sqlite3.Connection) -> None:
         """Take over every thing of a file; for names that are new."""
@@ -173,12 +174,23 @@ class NumberedNames:
         self.reasons[number] = text
         self.reason_numbers[text] = number
 
-    def changed(self, numbers: Iterable[int]) -> None:
-        """Their facts have other values from now on."""
+    def said(self, text: str) -> int:
+        """The number of a reason that no service gave: it stands in memory alone."""
+        number = self.reason_numbers.get(text)
+        if number is None:
+            self._said.append(text)
+            number = self.reason_numbers[text] = _SAID + len(self._said) - 1
+        return number
+
+    def changed(self, numbers: Iterable[int], dates: Mapping[int, int]) -> None:
+        """Their facts have other values from now on; of some it is known when they began."""
         with self._lock:
             self._changes += 1
             for number in numbers:
                 self._nodes.pop(number, None)
+            for number, at in dates.items():
+                if self._times is not None and number < len(self._times):
+                    self._times[number] = at
 
 
 def time(text: str | None) -> datetime | None:

@@ -6,6 +6,7 @@ import struct
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
+from e2e_ml.lineage.adjacency import seconds
 from e2e_ml.lineage.graph import EVIDENCE_NUMBERS, RELATION_NUMBERS, Edge
 from e2e_ml.refs import Ref
 
@@ -21,7 +22,7 @@ def claims(
     found: dict[Key, Said] = {}
     for edge in edges:
         key = (number(edge.upstream), number(edge.downstream), RELATION_NUMBERS[edge.relation])
-        seen = int((edge.seen_at or now).timestamp())
+        seen = seconds(edge.seen_at or now)
         said = (EVIDENCE_NUMBERS[edge.evidence], round(edge.score * 1000), reason(edge.reason), seen)
         if key not in found or (-said[0], said[1]) > (-found[key][0], found[key][1]):
             found[key] = said
