@@ -40,7 +40,7 @@ from e2e_ml.lineage.graph import Evidence
 from e2e_ml.refs import Ref
 
 ORIGIN = "lineage"
-AT_ONCE = 90  # boxes that are laid out on the spot; more are laid out behind the window
+AT_ONCE = 60  # boxes that are laid out on the spot; more are laid out behind the window
 _MANY = 2  # fans and sides that were opened: with more, the drawing is made behind the window from the start
 # What the keys of the drawing do, from the one list of actions.
 _VERBS = {QKeySequence(action.shortcut).toString(): action.args[0] for action in ACTIONS if action.where == "drawing"}

@@ -154,7 +154,7 @@ def count(n: int, noun: str) -> str:
         return f"1 {noun}"
     if noun.endswith("y") and noun[-2:-1] not in "aeiou":
         return f"{n:,} {noun[:-1]}ies"
-    return f"{n:,} {noun}s"
+    return f"{n:,} {noun}es" if noun.endswith("s") else f"{n:,} {noun}s"
 
 
 def schedule(text: str | None) -> str:

@@ -23,12 +23,13 @@ LEFT_OUT = frozenset(
         Kind.COLUMN,
     }
 )  # fmt: skip
-HUB = 256  # edges of a thing up to which each of them is looked at
-SAMPLE = 64  # edges of a hub that are looked at
-LOOKS = 2000  # edges that are looked at on one side of the focus, all in all
-WIDE = 160  # things of a fan whose own edges are looked at
+HUB = 160  # edges of a thing up to which each of them is looked at
+SAMPLE = 40  # edges of a hub that are looked at
+LOOKS = 600  # edges that are looked at on one side of the focus, all in all
+WIDE = 48  # things of a fan whose own edges are looked at
 DEPTH = 14  # edges from the focus
 BEHIND = 8  # things of each kind that are led to though they lie behind what was not looked at
+OPENED = 24  # things that a fan shows more each time it is opened: thousands at once are no drawing
 
 
 @dataclass(slots=True)
@@ -100,11 +101,13 @@ class _Explorer:
     region: Region
     asked: Asked
     down: bool
+    deeper: int = 0  # times that a person asked for more: so much further everything is looked at
     looks: int = 0
     cut: bool = False
     seen: set[Ref] = field(default_factory=set[Ref])
 
     def go(self) -> bool:
+        self.deeper = len(self.asked.opened) + len(self.asked.expanded)
         region, level = self.region, [self.region.focus]
         self.seen.add(region.focus)
         for distance in range(1, DEPTH + 1):
@@ -119,7 +122,7 @@ class _Explorer:
                 if known is None or known.distance > distance:
                     region.fans[ref] = fan
                 wide[ref.kind] += 1
-                if wide[ref.kind] <= WIDE:
+                if wide[ref.kind] <= WIDE + OPENED * self.deeper:
                     level.append(ref)
                 else:
                     self.cut = True
@@ -130,11 +133,12 @@ class _Explorer:
 
     def _look(self, here: Ref, distance: int) -> Iterator[tuple[Ref, None]]:
         side = Side(here, self.down)
-        if side in self.asked.closed or self.looks > LOOKS:
+        spent = self.looks > LOOKS * (1 + self.deeper)
+        if side in self.asked.closed or spent:
             self.region.unexplored.add(side)
-            self.cut |= self.looks > LOOKS
+            self.cut |= spent
             return
-        edges, more = look(self.graph, side)
+        edges, more = look(self.graph, side, SAMPLE + OPENED * self.deeper)
         self.looks += len(edges)
         for edge in edges:
             there = _end(edge, self.down)
@@ -149,12 +153,12 @@ class _Explorer:
             self.region.count(Fan(kind, self.down, distance), n, here)
 
 
-def look(graph: Graph, side: Side) -> tuple[list[Edge], Counter[Kind]]:
+def look(graph: Graph, side: Side, sample: int = SAMPLE) -> tuple[list[Edge], Counter[Kind]]:
     """The edges on a side of a thing; of a hub some of each kind, and how many things of each drawn kind besides."""
     if graph.degree(side.ref, down=side.downstream) <= HUB:
         return _edges(graph, side), Counter()
     step = graph.walk(side.ref, down=side.downstream, depth=1)
-    edges = _edges(graph, side, SAMPLE)
+    edges = _edges(graph, side, sample)
     seen = {_end(edge, side.downstream) for edge in edges}
     counts = {kind: n for kind, n in step.counts().items() if kind not in LEFT_OUT}
     for kind in counts:

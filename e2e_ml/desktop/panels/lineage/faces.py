@@ -7,8 +7,8 @@ from datetime import datetime
 
 from e2e_ml.desktop.panels import signs, tree, words
 from e2e_ml.desktop.panels.lineage.columns import Columns
-from e2e_ml.desktop.panels.lineage.explored import HUB
-from e2e_ml.desktop.panels.lineage.neighbourhood import OPENED, Fold, Key
+from e2e_ml.desktop.panels.lineage.explored import HUB, OPENED
+from e2e_ml.desktop.panels.lineage.neighbourhood import Fold, Key
 from e2e_ml.desktop.panels.signs import Sign, Tone
 from e2e_ml.lineage.graph import Graph, Node
 from e2e_ml.lineage.questions import CHAMPION

@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 
 from e2e_ml.desktop.panels import words
 from e2e_ml.desktop.panels.lineage.asked import Asked, Fan, Side
-from e2e_ml.desktop.panels.lineage.explored import LEFT_OUT, Region, believed, explore, unseen
+from e2e_ml.desktop.panels.lineage.explored import LEFT_OUT, OPENED, Region, believed, explore, unseen
 from e2e_ml.desktop.panels.lineage.layering import closing_edges
 from e2e_ml.lineage.graph import Edge, Evidence, Graph
 from e2e_ml.refs import Kind, Ref
 
-OPENED = 24  # things that a fan shows more each time it is opened: thousands at once are no drawing
 _RANKED = 64  # runs of a fan whose start is looked up to tell the newest; of more, those that were seen last
 _ORDER = {Evidence.INFERRED: 0, Evidence.OBSERVED: 1, Evidence.DECLARED: 2}
 _NAMED = 20  # things of a fold that its tooltip names
