@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,8 @@ from e2e_ml.desktop.panels.lineage.judging import Judging, judging_of
 from e2e_ml.desktop.panels.lineage.neighbourhood import Fold
 from e2e_ml.desktop.panels.lineage_page import EMPTY, LineagePage
 from e2e_ml.desktop.theme import DARK
-from e2e_ml.lineage.graph import Edge, Evidence
+from e2e_ml.desktop.workbench import Workbench
+from e2e_ml.lineage.graph import Edge, Evidence, Graph
 from e2e_ml.lineage.judgements import Judgements, Verdict
 from e2e_ml.refs import Kind, Ref
 from tests.desktop import lifecycles as flights
@@ -315,3 +317,21 @@ def test_a_link_that_was_judged_stays_chosen_when_the_graph_tells_of_it(page: tu
     assert shown.view.chosen_tie is not None
     assert shown.view.chosen_tie.downstream == NIGHTLY
     assert shown.card.isVisible()
+
+
+def test_in_the_window_a_key_of_the_drawing_counts_once_and_only_there(
+    qtbot: QtBot, open_workbench: Callable[[Graph], Workbench]
+) -> None:
+    workbench = open_workbench(flights.with_columns())
+    window, focus = workbench.window, workbench.focus
+    focus.set(flights.GUSTY, "test")
+    window.act(next(action for action in ACTIONS if action.id == "lineage.fit"))
+    assert window.lineage.isVisible()  # what is done in the drawing shows it first
+    qtbot.waitUntil(window.lineage.view.hasFocus)
+    qtbot.keyClick(window.lineage.view, Qt.Key.Key_L)
+    assert window.lineage.view.asked.columns
+    qtbot.keyClick(window.lineage.view, Qt.Key.Key_F, Qt.KeyboardModifier.ControlModifier)
+    qtbot.waitUntil(window.lineage.search.hasFocus)
+    qtbot.keyClicks(window.lineage.search, "lf")
+    assert window.lineage.search.text() == "lf"
+    assert window.lineage.view.asked.columns

@@ -216,6 +216,10 @@ class Card(QFrame):
             column.addSpacing(GRID // 2)
             column.addWidget(row)
         column.addStretch(1)
+        # What was said before may hold the button that is being pressed: it goes once that is done.
+        if (before := self._area.takeWidget()) is not None:
+            before.hide()
+            before.deleteLater()
         self._area.setWidget(body)
         inner = WIDTH - 12 - 10 - 4
         wanted = column.heightForWidth(inner) if column.hasHeightForWidth() else column.sizeHint().height()
