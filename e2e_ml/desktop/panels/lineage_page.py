@@ -151,6 +151,8 @@ class LineagePage(QWidget):
             lambda fan: self.view.ask(self.view.asked.fold(fan), keep=self.view.plan.focus)
         )
         self.card.judged.connect(self.judge)
+        for acted in (self.card.closed, self.card.expand_requested, self.card.fold_requested, self.card.judged):
+            acted.connect(lambda *_: self.view.setFocus())  # the keys go on where the mouse was
         self.view.drawn.connect(self._on_drawn)
         self.view.chosen_changed.connect(self._show_card)
         self._focus.changed.connect(self._name)

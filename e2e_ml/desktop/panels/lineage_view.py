@@ -50,7 +50,6 @@ _SAME = {Qt.Key.Key_Enter: "choose", Qt.Key.Key_Space: "choose", Qt.Key.Key_Equa
 class LineageView(Pointing):
     chosen_changed = Signal()  # another box or line is chosen, or none
     drawn = Signal()  # there is another drawing
-    asked_changed = Signal()
 
     def __init__(
         self,
@@ -138,7 +137,6 @@ class LineageView(Pointing):
         before = self.centre_of(keep) if keep is not None and keep in self._plan.faces else None
         if before is not None:
             self._fits = False
-        self.asked_changed.emit()
         self.refresh(lambda: self.hold(keep, before) if keep is not None and before is not None else None)
 
     def _refresh_if_seen(self) -> None:

@@ -94,7 +94,7 @@ def paint_box(painter: QPainter, look: Look, face: Face, place: Place, part: int
     if scale < FAR:
         _from_afar(painter, look, face, box, scale)
     else:
-        _words(painter, look, face, box, part)
+        _words(painter, look, face, box)
         _rows(painter, look, face, box)
     painter.restore()
     if scale >= FAR:
@@ -177,7 +177,7 @@ def _frame(painter: QPainter, look: Look, face: Face, box: QRectF, part: int) ->
         painter.drawRoundedRect(box.adjusted(-3, -3, 3, 3), 9, 9)
 
 
-def _words(painter: QPainter, look: Look, face: Face, box: QRectF, part: int) -> None:
+def _words(painter: QPainter, look: Look, face: Face, box: QRectF) -> None:
     large, fold = bool(face.caption), isinstance(face.key, Fold)
     size = TEXT if large else SMALL
     ink = look.colour("accent" if face.focus else "dim" if face.gone or fold else "ink")
@@ -209,7 +209,6 @@ def _words(painter: QPainter, look: Look, face: Face, box: QRectF, part: int) ->
         told = told.partition(" · ")[0]
     if right - left >= min(look.width(told, SMALL), 48):  # less would tell nothing
         _line(painter, look, QRectF(left, y, right - left, 15), told, SMALL, look.colour("dim"))
-    del part
 
 
 def _has_room(look: Look, face: Face, box: QRectF) -> bool:

@@ -13,7 +13,8 @@ from e2e_ml.desktop.panels.lineage.plan import EDGE, EMPTY, READABLE, Plan
 from e2e_ml.desktop.panels.lineage.sheet import Sheet
 
 LEAST, MOST = 72, 232  # px, the height of a small drawing
-_LARGE_LEAST = 0.62  # below, a large drawing is not fitted by itself: it begins at the focus and is dragged
+# Below the first, a large drawing is not fitted by itself: it begins at the focus, at the second, and is dragged.
+_LARGE_LEAST, _LARGE_READ = 0.68, 0.84
 _ZOOM = (0.08, 2.5)
 _MARGIN = 40  # px around a large drawing
 
@@ -113,17 +114,22 @@ class Zooming(QGraphicsView):
 
     def fit_itself(self) -> None:
         """As much as can be read: the whole drawing where that can, else it starts at the focus."""
-        self._scale_to_fit(_LARGE_LEAST if self._large else READABLE * 0.9)
+        if self._large:
+            self._scale_to_fit(_LARGE_LEAST, _LARGE_READ)
+        else:
+            self._scale_to_fit(READABLE * 0.9, READABLE * 0.9)
 
     def fit(self) -> None:
         """The whole drawing, never larger than life."""
-        self._scale_to_fit(_ZOOM[0] if self._large else READABLE * 0.9)
+        least = _ZOOM[0] if self._large else READABLE * 0.9
+        self._scale_to_fit(least, least)
 
-    def _scale_to_fit(self, least: float) -> None:
+    def _scale_to_fit(self, least: float, otherwise: float) -> None:
         self._fits = True
         rect = self._set_scene_rect()
         across, down = self.viewport().width() / max(rect.width(), 1), self.viewport().height() / max(rect.height(), 1)
-        scale = max(min(1.0, across, down), least)
+        scale = min(1.0, across, down)
+        scale = scale if scale >= least else otherwise
         self.resetTransform()
         self.scale(scale, scale)
         focus = self._plan.focus
