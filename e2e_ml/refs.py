@@ -160,14 +160,18 @@ class Ref:
         scheme, _, rest = uri.partition("://")
         instance, _, path = rest.partition("/")
         path, _, fragment = path.partition("#")
-        keys = [segment for segment, is_key in zip(path.split("/"), _IS_KEY[scheme, kind], strict=False) if is_key]
+        segments = path.split("/")
+        keys = [segments[place] for place in _KEY_PLACES[scheme, kind]]
         if fragment:
             keys.append(fragment)
         if "%" in uri:
             instance, keys = unquote(instance), [unquote(key) for key in keys]
         ref = object.__new__(cls)
-        for field, value in (("kind", kind), ("instance", instance), ("keys", tuple(keys)), ("scheme", scheme)):
-            object.__setattr__(ref, field, value)
+        put_kind, put_instance, put_keys, put_scheme = _PUT
+        put_kind(ref, kind)
+        put_instance(ref, instance)
+        put_keys(ref, tuple(keys))
+        put_scheme(ref, scheme)
         return ref
 
 
@@ -178,11 +182,13 @@ def _quoted(text: str) -> str:
     return text if _plain(text) else quote(text, safe="")
 
 
-_IS_KEY = {
-    (scheme, kind): [segment.startswith("{}") for segment in template.split("/")] if template else []
+_KEY_PLACES = {
+    (scheme, kind): [place for place, part in enumerate(template.split("/")) if part.startswith("{}")]
     for scheme, forms in _TEMPLATES.items()
     for kind, template in forms.items()
 }
+# The slots themselves: a `Ref` is frozen, and its own way of being filled costs more than all the rest of `stored`.
+_PUT = tuple(Ref.__dict__[name].__set__ for name in ("kind", "instance", "keys", "scheme"))
 
 
 def _match(template: str, segments: list[str]) -> tuple[str, ...] | None:
