@@ -93,10 +93,12 @@ def _ask(path: Path) -> None:
     graph = index.graph()
     impact = questions.impact(graph, source)
     opened, opened_cpu = time.perf_counter() - begun, time.process_time() - begun_cpu
-    starts = [run for t in range(0, world.FULL.trainings, 5) for run in (world.service(t), world.train_dag(t))]
-    reach = {ref: len(graph.walk(ref, down=True)) for ref in starts}
-    starts = [ref for ref, size in reach.items() if 250 <= size <= 750]
-    walks = [_timed(lambda ref=ref: list(graph.walk(ref, down=True))) for ref in starts * 3]
+    reach = {
+        ref: len(graph.walk(ref, down=True))
+        for ref in (world.feature(v, f) for v in range(0, world.FULL.views, 5) for f in range(world.FULL.features))
+    }
+    starts = [ref for ref, size in reach.items() if 450 <= size <= 550]
+    walks = [_timed(lambda ref=ref: list(graph.walk(ref, down=True))) for ref in starts * 2]
     impacts = [_timed(lambda: questions.impact(graph, source)) for _ in range(100)]
     views = [world.feature_view(v) for v in range(10)]
     related = [_timed(lambda r=r: (list(graph.walk(r, down=True, depth=2)), graph.upstream(r))) for r in views]
