@@ -78,7 +78,8 @@ def of_key(
         return Content(name, caption(graph, key))
     near = [*graph.upstream(key, _LOOK), *graph.downstream(key, _LOOK)]
     guessed = [edge for edge in near if edge.evidence is Evidence.INFERRED]
-    spoken = [edge for edge in near if edge.evidence is Evidence.DECLARED and given and given.on(edge)]
+    said = {(j.upstream, j.downstream, j.relation) for j in (given.all() if given else ())}
+    spoken = [e for e in near if e.evidence is Evidence.DECLARED and (e.upstream, e.downstream, e.relation) in said]
     links = [
         _heading("Inferred", guessed, graph, given, now),
         _heading("Perhaps", graph.candidates(key), graph, given, now),
