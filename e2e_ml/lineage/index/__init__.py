@@ -23,7 +23,7 @@ from e2e_ml.lineage.graph import KIND_NUMBERS, Edge, Graph, Node
 from e2e_ml.lineage.index import packing
 from e2e_ml.lineage.index.claims import AllClaims
 from e2e_ml.lineage.index.drawing import draw
-from e2e_ml.lineage.index.file import Connection, connect, is_broken, open_file, replace
+from e2e_ml.lineage.index.file import Reader, connect, is_broken, open_file, replace
 from e2e_ml.lineage.index.linker import Linker, instances
 from e2e_ml.lineage.index.names import NumberedNames, time
 from e2e_ml.lineage.judgements import Judgements
@@ -43,14 +43,14 @@ class Index:
     def __init__(self, path: Path | None, judgements: Judgements | None = None) -> None:
         self._path = path
         self._lock = threading.RLock()
-        self._readers = threading.local()
-        self._open_readers = weakref.WeakSet[Connection]()  # those of a thread end with it
+        self._readers, self._left = threading.local(), list[threading.local]()
+        self._open_readers = weakref.WeakSet[Reader]()  # that of a thread ends with it
         self._file = 0  # rises whenever another file has taken the place of the one that we had open
         self._begun: dict[str, int] = {}  # collector -> the file that told it where it left off
         self.judgements = judgements or Judgements(None)
         self._db = open_file(path)
         self._inode = self._inode_now()
-        self._names = NumberedNames(self._reader)
+        self._names = self._no_names()
         try:
             self._load()
         except sqlite3.DatabaseError as error:
@@ -59,7 +59,7 @@ class Index:
     def close(self) -> None:
         with self._lock:
             for reader in self._open_readers:
-                reader.close()
+                reader.db.close()
             self._open_readers.clear()
             self._db.close()
 
@@ -102,11 +102,11 @@ class Index:
         return {name: time(at) for name, at in self._ask("SELECT name, visited_at FROM sources ORDER BY name")}
 
     def _ask(self, query: str, *values: str) -> list[Any]:
+        file = self._file
         try:
             return self._reader().execute(query, values).fetchall()
         except sqlite3.DatabaseError as error:
-            with self._lock:
-                self._mend(error)
+            self._mend_reading(file, error)
             return self._reader().execute(query, values).fetchall()
 
     # --- writing ---
@@ -285,7 +285,7 @@ class Index:
         self._graph: Graph | None = None
         self._judged = self.judgements.version
         self._changed, self._dates = set[int](), dict[int, int]()  # in the transaction that is under way
-        names = self._names = NumberedNames(self._reader)
+        names = self._names = self._no_names()
         with self._moment():
             names.fill(self._db)
             for number, text in self._db.execute("SELECT number, text FROM reasons"):
@@ -314,11 +314,20 @@ class Index:
             self._db.close()
         self._change_to(replace(self._path, f"cannot be read ({error})"))
 
+    def _mend_reading(self, file: int, error: sqlite3.DatabaseError) -> None:
+        with self._lock:
+            if file == self._file:  # else another thread was first
+                self._mend(error)
+
+    def _no_names(self) -> NumberedNames:
+        return NumberedNames(self._reader, partial(self._mend_reading, self._file))
+
     def _change_to(self, db: sqlite3.Connection) -> None:
         # Graphs that are still in use find nothing more than they know: their numbers mean other things in another
-        # file. Readers on other threads are let go of, not closed in the middle of a question.
+        # file. Other threads may be in the middle of a question, so their readers are not closed.
         nothing = open_file(None)
         self._names.read_from(lambda: nothing)
+        self._left.append(self._readers)
         self._readers = threading.local()
         self._db, self._inode = db, self._inode_now()
         self._file += 1
@@ -342,13 +351,13 @@ class Index:
         """A connection for reading on this thread: readers do not wait for a writer."""
         if self._path is None:
             return self._db
-        reader = getattr(self._readers, "db", None)
+        reader: Reader | None = getattr(self._readers, "reader", None)
         if reader is None:
             with self._lock:
                 self._follow()
-                reader = self._readers.db = connect(self._path)
+                reader = self._readers.reader = Reader(connect(self._path))
                 self._open_readers.add(reader)
-        return cast(sqlite3.Connection, reader)
+        return reader.db
 
     @contextmanager
     def _moment(self) -> Generator[None]:

@@ -64,7 +64,7 @@ def _judged(
             kept &= ~(inferred & (claims["up"] == up) & (claims["down"] == down) & (claims["relation"] == relation))
         else:
             said, seen = reason(judgement.sentence), seconds(judgement.at)
-            added.append((up, down, said, seen, 1000, relation, EVIDENCE_NUMBERS[Evidence.DECLARED]))
+            added.append((0, 0, up, down, said, seen, 1000, relation, EVIDENCE_NUMBERS[Evidence.DECLARED]))
     return np.concatenate([claims[kept], np.array(added, CLAIM)]) if added or not kept.all() else claims
 
 

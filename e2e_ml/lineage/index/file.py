@@ -51,8 +51,14 @@ CREATE VIRTUAL TABLE titles USING fts5 (title, tokenize = 'trigram');
 VERSION = zlib.crc32(repr((SCHEMA, KINDS, RELATIONS, EVIDENCE, __version__)).encode()) & 0x7FFFFFFF
 
 
-class Connection(sqlite3.Connection):
-    """One that lives as long as who uses it: weak references to SQLite's own cannot be made."""
+class Reader:
+    """A connection for reading that ends with whoever holds this."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self.db = db
+
+    def __del__(self) -> None:
+        self.db.close()
 
 
 def open_file(path: Path | None) -> sqlite3.Connection:
@@ -92,15 +98,13 @@ def replace(path: Path, why: str) -> sqlite3.Connection:
     return _create(connect(path))
 
 
-def connect(path: Path) -> Connection:
+def connect(path: Path) -> sqlite3.Connection:
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     path.chmod(0o600)
-    db = sqlite3.connect(
-        path, check_same_thread=False, timeout=10, isolation_level=None, cached_statements=256, factory=Connection
-    )
+    db = sqlite3.connect(path, check_same_thread=False, timeout=10, isolation_level=None, cached_statements=256)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = NORMAL")
-    db.execute("PRAGMA mmap_size = 1073741824")
+    db.execute("PRAGMA cache_size = -16000")
     return db
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ _SAID = 1 << 31  # from here on the numbers of reasons that stand in memory alon
 
 
 _LEAST, _QUOTE = 3, '"'  # letters of a word that the trigrams find
+_NUMBER = "SELECT number FROM things WHERE ref = ?"
 _AT = "SELECT group_concat(at, ' ') FROM (SELECT at FROM things ORDER BY number)"
 _THINGS = """
 SELECT group_concat(ref, char(10)), group_concat(char(kind), '') FROM (SELECT ref, kind FROM things ORDER BY number)
@@ -30,8 +31,9 @@ SELECT group_concat(ref, char(10)), group_concat(char(kind), '') FROM (SELECT re
 class NumberedNames:
     """Grows and is never renumbered, so that snapshots share it. Its readers may be on any thread."""
 
-    def __init__(self, reader: Callable[[], sqlite3.Connection]) -> None:
-        self._reader = reader
+    def __init__(self, reader: Callable[[], sqlite3.Connection], mend: Callable[[sqlite3.DatabaseError], None]) -> None:
+        """`mend` bears that the file is broken, and raises what says anything else."""
+        self._reader, self._mend = reader, mend
         self._said: list[str] = []
         self.uris: list[str] = [""]  # by number, from 1
         self.kinds = bytearray(1)
@@ -49,16 +51,22 @@ class NumberedNames:
     # --- what `graph.Names` wants ---
 
     def number(self, ref: Ref) -> int | None:
-        return self.number_in(self._reader(), ref)
+        known = self._numbers.get(ref)
+        return self._found(ref, self._ask(_NUMBER, (str(ref),))) if known is None else known
 
     def number_in(self, db: sqlite3.Connection, ref: Ref) -> int | None:
-        number = self._numbers.get(ref)
-        if number is None:
-            row = db.execute("SELECT number FROM things WHERE ref = ?", (str(ref),)).fetchone()
-            if row is None or row[0] >= len(self.uris):
-                return None
-            number = self._remember(ref, row[0])
-        return number
+        known = self._numbers.get(ref)
+        return self._found(ref, db.execute(_NUMBER, (str(ref),)).fetchall()) if known is None else known
+
+    def _found(self, ref: Ref, rows: list[Any]) -> int | None:
+        return self._remember(ref, rows[0][0]) if rows and rows[0][0] < len(self.uris) else None
+
+    def _ask(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
+        try:
+            return self._reader().execute(query, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            self._mend(error)
+            return self._reader().execute(query, values).fetchall()
 
     def _remember(self, ref: Ref, number: int) -> int:
         if len(self._numbers) > _KEPT:
@@ -77,23 +85,27 @@ class NumberedNames:
 
     def times(self) -> npt.NDArray[np.int64]:
         """By number, when each thing began or was made, in seconds since 1970; 0 where that is not known."""
-        with self._lock:
-            times = self._times
-            if times is None or len(times) < len(self.uris):
-                (text,) = self._reader().execute(_AT).fetchone()
-                times = np.array((text or "").split(), np.int64)
-                times = self._times = np.concatenate(([0], times))
+        times = self._times
+        while times is None or len(times) < len(self.uris):
+            before = self._changes
+            ((text,),) = self._ask(_AT)
+            times = np.concatenate(([0], np.array((text or "").split(), np.int64)))
+            with self._lock:
+                if before != self._changes:
+                    continue
+                self._times = times
             missing = max(0, len(self.uris) - len(times))  # what is being written this moment
-            return np.concatenate((times, np.zeros(missing, np.int64))) if missing else times
+            return np.concatenate((times, np.zeros(missing, np.int64)))
+        return times
 
     def inside(self, number: int, limit: int) -> list[int]:
-        rows = self._reader().execute(
+        rows = self._ask(
             "SELECT number FROM things WHERE parent = ? ORDER BY at DESC, number DESC LIMIT ?", (number, limit)
         )
         return [inner for (inner,) in rows]
 
     def instances(self, service: str) -> list[str]:
-        names = [name for (name,) in self._reader().execute("SELECT name FROM sources ORDER BY name")]
+        names = [name for (name,) in self._ask("SELECT name FROM sources ORDER BY name")]
         return [name.partition(":")[2] for name in names if name.startswith(f"{service}:")]
 
     def search(self, text: str, kinds: Iterable[int], limit: int) -> list[int]:
@@ -108,7 +120,7 @@ class NumberedNames:
         terms = " AND ".join("titles MATCH ?" if len(word) >= _LEAST else "title LIKE ?" for word in words)
         values = [f'"{word.replace(_QUOTE, _QUOTE * 2)}"' if len(word) >= _LEAST else f"{word}%" for word in words]
         kind = f"AND kind IN ({','.join('?' * len(wanted))})" if wanted else ""
-        rows = self._reader().execute(
+        rows = self._ask(
             "SELECT things.number FROM titles JOIN things ON things.number = titles.rowid "  # noqa: S608 - marks
             f"WHERE {terms} {kind} ORDER BY length(title), title LIMIT ?",
             [*values, *wanted, limit],
@@ -130,7 +142,7 @@ class NumberedNames:
         marks = ",".join("?" * len(numbers))
         facts: dict[int, dict[str, Any]] = {}
         # The services in the order in which they were first read; what the rules derive (source 0) lies below them.
-        rows = self._reader().execute(
+        rows = self._ask(
             f"SELECT thing, facts FROM facts WHERE thing IN ({marks}) ORDER BY thing, source",  # noqa: S608 - marks
             numbers,
         )
