@@ -64,13 +64,13 @@ class Region:
         return found
 
 
-def explore(graph: Graph, focus: Ref, asked: Asked) -> Region:
+def explore(graph: Graph, focus: Ref, asked: Asked, depth: int = DEPTH) -> Region:
     """Everything on the way to and from `focus`, and what stands beside a thing that was expanded."""
     region = Region(focus)
-    sides = {down: _Explorer(graph, region, asked, down=down).go() for down in (False, True)}
+    sides = {down: _Explorer(graph, region, asked, down, depth).go() for down in (False, True)}
     for down, cut in sides.items():
         if cut and not any(side.downstream is down for side in asked.closed):
-            _complete(graph, region, down=down)
+            _complete(graph, region, depth, down=down)
     for side in asked.expanded:
         _beside(graph, region, side)
     _merge_datasets(region)
@@ -101,6 +101,7 @@ class _Explorer:
     region: Region
     asked: Asked
     down: bool
+    depth: int
     deeper: int = 0  # times that a person asked for more: so much further everything is looked at
     looks: int = 0
     cut: bool = False
@@ -110,7 +111,7 @@ class _Explorer:
         self.deeper = len(self.asked.opened) + len(self.asked.expanded)
         region, level = self.region, [self.region.focus]
         self.seen.add(region.focus)
-        for distance in range(1, DEPTH + 1):
+        for distance in range(1, self.depth + 1):
             found: dict[Ref, None] = {}
             for here in level:
                 found.update(self._look(here, distance))
@@ -182,9 +183,9 @@ def _named(graph: Graph, ref: Ref) -> list[Ref]:
     return [Ref(Kind.MODEL_VERSION, ref.instance, (ref.keys[0], number), ref.scheme) for number in numbers[:SAMPLE]]
 
 
-def _complete(graph: Graph, region: Region, *, down: bool) -> None:
+def _complete(graph: Graph, region: Region, depth: int, *, down: bool) -> None:
     """Count what only lies behind hubs, and lead to some of it through what hides it."""
-    walk = graph.walk(region.focus, down=down, depth=DEPTH, left_out=NOT_FLOW, stop=LEFT_OUT)
+    walk = graph.walk(region.focus, down=down, depth=depth, left_out=NOT_FLOW, stop=LEFT_OUT)
     mine = Counter(ref.kind for ref, fan in region.fans.items() if fan.downstream is down)
     counted: Counter[Kind] = Counter()
     for fan, n in region.more.items():

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from e2e_ml.desktop.panels import words
 from e2e_ml.desktop.panels.lineage.asked import Asked, Fan, Side
-from e2e_ml.desktop.panels.lineage.explored import LEFT_OUT, OPENED, Region, believed, explore, unseen
+from e2e_ml.desktop.panels.lineage.explored import DEPTH, LEFT_OUT, OPENED, Region, believed, explore, unseen
 from e2e_ml.desktop.panels.lineage.layering import closing_edges
 from e2e_ml.lineage.graph import Edge, Evidence, Graph
 from e2e_ml.refs import Kind, Ref
@@ -63,6 +63,7 @@ class Detail:
     up: int = 9  # lines to the left
     down: int = 9
     fan: int = 8  # things of one kind at one distance before they fold
+    depth: int = DEPTH  # edges from the focus that are followed at all
     runs: bool = True  # else a run with a registered version is told by the version alone, and a version by its star
 
 
@@ -111,18 +112,14 @@ class Surroundings:
 
 
 def surroundings(
-    graph: Graph,
-    focus: Ref,
-    *,
-    fan: int,
-    runs: bool,
-    asked: Asked = Asked(),  # noqa: B008 - a frozen value
+    graph: Graph, focus: Ref, *, fan: int, runs: bool, asked: Asked | None = None, depth: int = DEPTH
 ) -> Surroundings:
-    """Everything on the way to and from `focus`. See `Detail` for `fan` and `runs`.
+    """Everything on the way to and from `focus`. See `Detail` for `fan`, `runs` and `depth`.
 
     A fan shows `OPENED` more for each time that it was opened.
     """
-    told = explore(graph, focus, asked)
+    asked = asked or Asked()
+    told = explore(graph, focus, asked, depth)
     region = believed(told, asked.unbelieved)
     keys, ties = _drawn(region)
     if not runs:
@@ -143,9 +140,10 @@ def surroundings(
     )
 
 
-def neighbourhood(graph: Graph, focus: Ref, detail: Detail, asked: Asked = Asked()) -> Neighbourhood:  # noqa: B008
+def neighbourhood(graph: Graph, focus: Ref, detail: Detail, asked: Asked | None = None) -> Neighbourhood:
     """The part of `graph` around `focus` that `detail` shows."""
-    return surroundings(graph, focus, fan=detail.fan, runs=detail.runs, asked=asked).within(detail.up, detail.down)
+    around = surroundings(graph, focus, fan=detail.fan, runs=detail.runs, asked=asked, depth=detail.depth)
+    return around.within(detail.up, detail.down)
 
 
 def anchor(graph: Graph, ref: Ref | None) -> Ref | None:

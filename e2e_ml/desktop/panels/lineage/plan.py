@@ -26,7 +26,7 @@ from e2e_ml.lineage.graph import Graph
 from e2e_ml.refs import Ref
 
 LARGE = Detail()
-SMALL = Detail(fan=4, runs=False)
+SMALL = Detail(fan=4, depth=5, runs=False)
 # Lines up and down, and the widest box in px, from much to little: the first whose drawing can be read is shown.
 _STEPS = ((9, 9), (3, 3), (2, 3), (1, 3), (2, 2), (1, 2), (1, 1))
 _WIDTHS = (112.0, 92.0, 84.0)
@@ -102,7 +102,7 @@ def plan_small(graph: Graph, around: Surroundings, look: Look, now: datetime, ro
 
 def around_of(graph: Graph, focus: Ref, asked: Asked, *, large: bool) -> Surroundings:
     detail = LARGE if large else SMALL
-    return surroundings(graph, focus, fan=detail.fan, runs=detail.runs, asked=asked)
+    return surroundings(graph, focus, fan=detail.fan, runs=detail.runs, asked=asked, depth=detail.depth)
 
 
 def _face(
