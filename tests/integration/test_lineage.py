@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,16 +12,18 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from e2e_ml import refs
 from e2e_ml.festaf import FeatureStore
 from e2e_ml.festaf.freshness import FreshnessState
+from e2e_ml.lineage.collectors import Batch, CollectError, visits
 from e2e_ml.lineage.collectors.airflow import AirflowCollector
 from e2e_ml.lineage.collectors.festaf import FestafCollector
 from e2e_ml.lineage.collectors.http import Connection
 from e2e_ml.lineage.collectors.mlflow import MlflowCollector
-from e2e_ml.lineage.graph import FACTS, Evidence, Graph, Node, Relation
+from e2e_ml.lineage.graph import FACTS, Edge, Evidence, Graph, Node, Relation
 from e2e_ml.lineage.index import Index
 from e2e_ml.lineage.questions import counterparts, freshness_of, lookup, uses
 from e2e_ml.lineage.refresh import Refresher
@@ -79,6 +83,49 @@ def train():
 train()
 """
 
+# Each makes an MLflow run without a word of Airflow; only the first of them runs in the task's own process.
+PROGRAMS = """
+from datetime import timedelta
+
+from airflow.providers.standard.operators.bash import BashOperator
+from airflow.sdk import dag, task
+
+
+@dag(dag_id="programs", schedule=None)
+def programs():
+    @task(retries=1, retry_delay=timedelta(seconds=1))
+    def twice(ti=None):
+        import mlflow
+
+        mlflow.set_experiment("programs")
+        with mlflow.start_run(run_name=f"try {{ti.try_number}}"):
+            if ti.try_number == 1:
+                raise RuntimeError("not yet")
+
+    @task.external_python(python={python!r})
+    def elsewhere():
+        import mlflow
+
+        mlflow.set_experiment("programs")
+        mlflow.start_run(run_name="elsewhere")
+        mlflow.end_run()
+
+    commands = ["{python} {program} 'bash " + str(index) + "'" for index in range(2)]
+    twice() >> elsewhere() >> BashOperator.partial(task_id="bash").expand(bash_command=commands)
+
+
+programs()
+"""
+PROGRAM = """
+import sys
+
+import mlflow
+
+mlflow.set_experiment("programs")
+with mlflow.start_run(run_name=sys.argv[1]):
+    pass
+"""
+
 
 def connection(service: Service) -> Connection:
     def headers() -> dict[str, str]:
@@ -131,6 +178,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     (root / "dags").mkdir()
     (root / "dags" / "views.py").write_text(LOADER.format(path=str(store.path)))
     (root / "dags" / "train.py").write_text(TRAINING)
+    (root / "program.py").write_text(PROGRAM)
+    programs = PROGRAMS.format(python=sys.executable, program=root / "program.py")
+    (root / "dags" / "programs.py").write_text(programs)
     (root / "workbench.yaml").write_text(
         "version: 1\nname: flights\nservices:\n  festaf: {managed: true, project: flights}\n"
     )
@@ -179,18 +229,45 @@ def test_a_feature_turns_all_three_views(world: World) -> None:
 
 def test_each_run_hangs_on_its_own_mapped_task_instance(world: World) -> None:
     runs = {node.title: node.ref for node in world.graph.nodes(Kind.RUN)}
-    instances = {
-        name: [
-            e.upstream
-            for e in world.graph.upstream(run)
-            if e.upstream.kind is Kind.TASK_INSTANCE and e.evidence is Evidence.DECLARED
-        ]
-        for name, run in runs.items()
-    }
+    instances = {name: [e.upstream for e in declared_instances(world.graph, run)] for name, run in runs.items()}
     assert [i.keys[2:] for i in instances["logistic"]] == [("fit", "0")]
     assert [i.keys[2:] for i in instances["trees"]] == [("fit", "1")]
-    for found in instances.values():
+    for found in (instances["logistic"], instances["trees"]):
         assert world.node(found[0]).facts["state"] == "success"  # the very instance that Airflow told of
+
+
+def test_runs_of_retries_programs_and_other_pythons_hang_on_their_own_task_instances(world: World) -> None:
+    world.airflow.patch("/api/v2/dags/programs", json={"is_paused": False}).raise_for_status()
+    world.airflow.post("/api/v2/dags/programs/dagRuns", json={"logical_date": None}).raise_for_status()
+    run = until(lambda: world.dag_run("programs"), "the programs never ended")
+    assert run["state"] == "success", run
+    titles = {"try 1", "try 2", "elsewhere", "bash 0", "bash 1"}
+    told = lambda: {n.title: n.ref for n in world.graph.nodes(Kind.RUN) if n.facts.get("experiment") == "programs"}  # noqa: E731
+    until(lambda: set(told()) == titles, "their runs never arrived")
+    found = {
+        title: [(*e.upstream.keys[2:], e.reason.rpartition(", ")[2]) for e in declared_instances(world.graph, ref)]
+        for title, ref in told().items()
+    }
+    assert found == {
+        "try 1": [("twice", "-1", "try 1")],
+        "try 2": [("twice", "-1", "try 2")],
+        "elsewhere": [("elsewhere", "-1", "try 1")],
+        "bash 0": [("bash", "0", "try 1")],
+        "bash 1": [("bash", "1", "try 1")],
+    }
+
+
+def declared_instances(graph: Graph, run: Ref) -> list[Edge]:
+    tied = (e for e in graph.upstream(run) if e.upstream.kind is Kind.TASK_INSTANCE)
+    return [e for e in tied if e.evidence is Evidence.DECLARED]
+
+
+def test_a_dags_source_documentation_and_constants_are_told(world: World) -> None:
+    until(lambda: world.node(TRAIN).facts.get("constants"), "its source was never read")
+    assert world.node(TRAIN).facts["constants"] == {
+        "uris": [], "models": ["delay"], "experiments": ["delay"], "features": ["delay", "weather:temp"],
+        "columns": ["late"],
+    }  # fmt: skip
 
 
 def test_what_the_graph_says_is_what_the_services_say(world: World) -> None:
@@ -258,12 +335,118 @@ def test_a_run_of_now_arrives_by_an_increment(world: World) -> None:
     until(lambda: world.node(ref).facts["status"] == "FINISHED", "its end never arrived")
 
 
+def test_after_a_hundred_new_runs_the_requests_are_those_of_a_smaller_server(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visits, "TRICKLE", 3_600.0)  # the page in turn comes by the clock, not by what has changed
+
+    def requests_of_a_change() -> int:
+        mlflow("experiments/create", name=f"many {time.monotonic()}")
+        visit(collector, index)
+        before = collector.requests
+        for number in range(100):
+            mlflow("runs/create", experiment_id="0", start_time=int(time.time() * 1000), run_name=str(number))
+        held = index.graph().count(Kind.RUN)
+        visit(collector, index)
+        assert index.graph().count(Kind.RUN) == held + 100
+        return collector.requests - before
+
+    def mlflow(path: str, **body: Any) -> None:
+        world.mlflow.post(f"/api/2.0/mlflow/{path}", json=body).raise_for_status()
+
+    index, collector = Index(None), MlflowCollector(connection(world.stack.services["mlflow"]))
+    while not index.cursor(collector.name).get("versions", {}).get("done") or index.cursor(collector.name)["files"]:
+        visit(collector, index)
+    small = requests_of_a_change()
+    for number in range(400):
+        mlflow("runs/create", experiment_id="0", start_time=1_000 + number, run_name=str(number))
+    assert requests_of_a_change() == small
+    collector.close()
+    index.close()
+
+
+def visit(collector: AirflowCollector | MlflowCollector, index: Index) -> None:
+    take_in(collector.collect(index.cursor(collector.name)), collector.name, index)
+
+
+def take_in(batches: Iterator[Batch], name: str, index: Index) -> None:
+    for batch in batches:
+        index.upsert(name, batch)
+
+
+def test_a_moved_alias_moves_its_edge(world: World) -> None:
+    alias = refs.alias("local", "delay", "champion")
+    before = [e.upstream for e in world.graph.upstream(alias)]
+    other = next(n.ref for n in world.graph.nodes(Kind.MODEL_VERSION) if n.ref not in before)
+    body = {"name": "delay", "alias": "champion", "version": other.keys[1]}
+    world.mlflow.post("/api/2.0/mlflow/registered-models/alias", json=body).raise_for_status()
+    until(lambda: [e.upstream for e in world.graph.upstream(alias)] == [other], "it never moved")
+    assert world.node(other).facts["aliases"] == ["champion"]
+
+
+def test_a_deleted_run_is_gone_with_its_task_instances(world: World) -> None:
+    runs = world.airflow.get(f"/api/v2/dags/{WEATHER.name}/dagRuns", params={"limit": 1}).json()["dag_runs"]
+    ref = refs.dag_run("local", WEATHER.name, runs[0]["dag_run_id"])
+    instances = [n.ref for n in world.graph.nodes(Kind.TASK_INSTANCE) if n.ref.parent == ref]
+    assert instances
+    assert ref in world.graph
+    world.airflow.delete(f"/api/v2/dags/{WEATHER.name}/dagRuns/{ref.keys[1]}").raise_for_status()
+    until(lambda: ref not in world.graph, "it never went")
+    until(lambda: not any(i in world.graph for i in instances), "nor its task instances")
+
+
+@pytest.mark.parametrize("name", ["mlflow", "airflow"])
+def test_a_service_that_is_killed_while_it_is_read(world: World, name: str) -> None:
+    service = world.stack.services[name]
+    index, collector = Index(None), _COLLECTORS[name](connection(service))
+    batches = collector.collect({})
+    index.upsert(collector.name, next(batches))
+    kill(service)
+    with pytest.raises(CollectError, match=r"does not answer|refuses"):
+        take_in(batches, collector.name, index)
+    here = {ref for ref in index.graph().refs() if ref.scheme == name}
+    assert here
+    assert here <= set(world.graph.refs())
+    assert not [node for node in index.graph().nodes() if node.gone_since]
+
+    def living(graph: Graph) -> set[str]:
+        return {str(n.ref) for n in graph.nodes() if n.ref.scheme == name and n.gone_since is None}
+
+    def apart() -> set[str]:
+        return living(index.graph()) ^ living(world.graph)
+
+    def read() -> bool:
+        with contextlib.suppress(CollectError):
+            visit(collector, index)
+            return not apart()
+        return False
+
+    deadline = time.monotonic() + 2 * PATIENCE  # it starts again first
+    while not read():
+        assert time.monotonic() < deadline, apart()
+        time.sleep(1)
+    until(lambda: world.refresher.report[f"{name}:local"].ok, "nor by the refresher")
+    collector.close()
+    index.close()
+
+
+_COLLECTORS = {"airflow": AirflowCollector, "mlflow": MlflowCollector}
+
+
+def kill(service: Service) -> None:
+    """At once, with all that it has started; the stack starts it again."""
+    for pid in service.status().pids:
+        for process in (*psutil.Process(pid).children(recursive=True), psutil.Process(pid)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
 def test_a_deleted_dag_leaves_its_mark_while_runs_stand_on_it(world: World) -> None:
     (world.stack.workspace.dags / "train.py").unlink()
     world.airflow.delete("/api/v2/dags/train").raise_for_status()
     until(lambda: world.node(TRAIN).gone_since, "it was never marked")
     assert {e.relation for e in world.graph.downstream(TRAIN)} >= {Relation.STARTED}
-    assert len(uses(world.graph, SERVICE)) == 2
+    assert {use.run.title for use in uses(world.graph, SERVICE)} >= {"logistic", "trees"}
 
 
 def test_a_service_that_is_down_leaves_the_last_known_graph(world: World) -> None:
