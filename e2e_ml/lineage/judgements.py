@@ -64,7 +64,8 @@ class Judgements:
         self._path = path
         self._lock = threading.Lock()
         self._found: dict[tuple[Ref, Ref, Relation], Judgement] = {}
-        self._read_to = 0  # bytes of the file that have been read
+        self._read = b""  # of the file, in whole lines
+        self._looked: tuple[int, ...] = ()  # at which file, of which size and time
         self._version = 0
 
     @property
@@ -117,32 +118,34 @@ class Judgements:
         self._version += 1
 
     def _read_on(self) -> None:
-        """Read what was appended since the last look; everything where the file was replaced."""
+        """Read what was appended since the last look; everything where the file was replaced or changed otherwise."""
         if self._path is None:
             return
         try:
-            size = self._path.stat().st_size
-            if size == self._read_to:
+            now = self._path.stat()
+            looked = (now.st_ino, now.st_size, now.st_mtime_ns)
+            if looked == self._looked:
                 return
-            if size < self._read_to:
-                self._found, self._read_to, self._version = {}, 0, self._version + 1
-            with self._path.open("rb") as file:
-                file.seek(self._read_to)
-                text = file.read()
+            text = self._path.read_bytes()
         except FileNotFoundError:
-            if self._read_to:
-                self._found, self._read_to, self._version = {}, 0, self._version + 1
+            looked, text = (), b""
+        if not text.startswith(self._read):
+            self._found, self._read, self._version = {}, b"", self._version + 1
+        new = text[len(self._read) : text.rfind(b"\n") + 1]
+        self._read += new
+        self._looked = looked
+        for line in filter(bytes.strip, new.splitlines()):
+            self._take_line(line)
+
+    def _take_line(self, line: bytes) -> None:
+        try:
+            told = _Line.model_validate_json(line)
+            ends = Ref.parse(told.upstream), Ref.parse(told.downstream)
+            at = told.at.astimezone(UTC)
+        except (ValidationError, ValueError, OverflowError) as error:
+            log.warning("A line of %s is not understood and left as it is: %s", self._path, error)
             return
-        whole = text[: text.rfind(b"\n") + 1]
-        self._read_to += len(whole)
-        for line in filter(bytes.strip, whole.splitlines()):
-            try:
-                told = _Line.model_validate_json(line)
-                ends = Ref.parse(told.upstream), Ref.parse(told.downstream)
-            except (ValidationError, ValueError) as error:
-                log.warning("A line of %s is not understood and left as it is: %s", self._path, error)
-                continue
-            self._take(Judgement(*ends, told.relation, told.verdict, told.by, told.at, told.reason))
+        self._take(Judgement(*ends, told.relation, told.verdict, told.by, at, told.reason))
 
 
 def _ends_whole(path: Path) -> bool:
