@@ -71,6 +71,7 @@ FACTS: Mapping[Kind, tuple[str, ...]] = {
     Kind.ASSET: (
         "name", "uri", "group", "last_event", "extra", "id",
         "written_by",  # its newest event: {at, dag_id, run_id, task_id, map_index, extra}
+        "made_by", "awaited_by",  # DAGs that have it as an outlet, and those that it sets off
     ),
     Kind.EXPERIMENT: ("name",),
     Kind.RUN: (
@@ -245,8 +246,8 @@ class Graph:
         number = self._number(ref)
         if number is None:
             return []
-        found = [self._edge(c) for rows in (self._candidates.up, self._candidates.down)
-                 for c in self._candidates.claims[rows.of(number)].tolist()]  # fmt: skip
+        places = np.unique([*self._candidates.up.of(number), *self._candidates.down.of(number)]).astype(np.int64)
+        found = [self._edge(claim) for claim in self._candidates.claims[places].tolist()]
         return sorted(found, key=lambda edge: (-edge.score, edge.upstream, edge.downstream))
 
     def inferred(self) -> list[Edge]:

@@ -112,9 +112,15 @@ def asset(instance: str, record: Json, event: Json | None = None, *, read_events
         "extra": record.get("extra") or None,
         "last_event": last.get("timestamp"),
         "written_by": _writer(event) if event else None,
+        "made_by": _dags(record.get("producing_tasks")),
+        "awaited_by": _dags(record.get("scheduled_dags")),
     }
     keeps = frozenset(() if read_events else {"written_by"})
     return Record(Node(ref, known(facts)), tuple(_around(instance, ref, record)), keeps=keeps)
+
+
+def _dags(told: Iterable[Json] | None) -> list[str] | None:
+    return sorted({each["dag_id"] for each in told or ()}) or None
 
 
 def _around(instance: str, asset: Ref, record: Json) -> Iterator[Edge]:

@@ -31,7 +31,10 @@ def named(kind: Kind, name: str) -> str:
 
 
 def uri(text: str) -> str:
-    """Answered by what lies at a URI: sources, datasets, assets, and views and services by their own names."""
+    """Answered by what lies at a URI: sources, datasets, assets, and views and services by their own names.
+
+    An asset tells its newest writer, and the DAGs that Airflow says make it and wait for it.
+    """
     return f"uri {normal_uri(text)}"
 
 
@@ -250,13 +253,14 @@ def _lies_at(place: str) -> Iterator[Key]:
 
 
 def _asset(ref: Ref, facts: Mapping[str, Any]) -> Iterator[Key]:
-    writer = mapping(facts.get("written_by")) or None
+    writer = mapping(facts.get("written_by"))
+    told = {**writer, **{name: dags for name in ("made_by", "awaited_by") if (dags := texts(facts.get(name)))}}
     own = normal_uri(ref.keys[0])
     views = [normal_uri(str(view)) for view in views_in_extra(mapping(facts.get("extra")))]
     for key in dict.fromkeys((own, real_uri(own), *views)):
         if key:
-            yield Key(f"uri {key}", writer and dict(writer))
-    if writer and (dag_id := text(writer.get("dag_id"))):
+            yield Key(f"uri {key}", told or None)
+    if dag_id := text(writer.get("dag_id")):
         yield Key(writes(refs.dag(ref.instance, dag_id)))
 
 

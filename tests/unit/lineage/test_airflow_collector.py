@@ -241,6 +241,7 @@ def test_an_asset_tells_who_makes_and_reads_it_and_who_wrote_it_last(index: Inde
         (second, Relation.READ_BY), (third, Relation.TRIGGERS),
     }  # fmt: skip
     assert node(graph, asset).facts["written_by"]["at"] == LONG_AGO.isoformat()
+    assert (node(graph, asset).facts["made_by"], node(graph, asset).facts["awaited_by"]) == (["dag_0000"], ["dag_0002"])
     airflow.event(1, "dag_0001", NOW, run="r")  # no outlet of that task
     airflow.event(1, "dag_0002", NOW + timedelta(seconds=1))
     for _ in range(2):

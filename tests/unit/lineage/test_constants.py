@@ -109,3 +109,65 @@ def test_features_that_are_not_there_or_in_two_projects() -> None:
     assert edges(dag(features=["orders:other", "views:total_30d"]), VIEW, FEATURE) == []
     twin: list[Any] = [Node(refs.feature_view("two", "orders")), Node(refs.feature("two", "orders", "total_30d"))]
     assert [e.score < LIKELY for e in edges(dag(features=["orders:total_30d"]), VIEW, FEATURE, *twin)] == [True, True]
+
+
+# --- files with several DAGs: the source is that of each -------------------------------------------------------------
+
+
+def in_one_file(*names: str, **constants: list[str]) -> list[Node]:
+    facts = {"constants": constants, "file": "shop/dags.py"}
+    return [Node(refs.dag("local", name), facts) for name in names]
+
+
+def drawn(dags: list[Node], *others: Node) -> set[tuple[str, Relation]]:
+    """What is drawn of several DAGs, by their names."""
+    found = [(d.ref.name, e) for d in dags for e in edges(d, *(o for o in dags if o is not d), *others)]
+    return {(name, edge.relation) for name, edge in found if edge.score >= LIKELY}
+
+
+@pytest.mark.parametrize(
+    ("names", "trains"),
+    [
+        (("train_price", "ingest_orders"), {"train_price"}),
+        (("train_price", "prepare"), {"train_price"}),
+        (("train_price", "train_demand"), set[str]()),
+        (("one", "two"), set[str]()),
+    ],
+)
+def test_a_model_or_an_experiment_is_made_by_the_one_of_the_file_that_trains(
+    names: tuple[str, ...], trains: set[str]
+) -> None:
+    made = {(name, Relation.PRODUCES) for name in trains}
+    assert drawn(in_one_file(*names, models=["price"]), MODEL) == made
+    assert drawn(in_one_file(*names, experiments=["prices"]), EXPERIMENT) == made
+
+
+def test_a_file_that_trains_and_scores_tells_both() -> None:
+    assert drawn(in_one_file("train_price", "score_price", models=["price"]), MODEL) == {
+        ("train_price", Relation.PRODUCES), ("score_price", Relation.READ_BY),
+    }  # fmt: skip
+    assert drawn(in_one_file("score_price", "score_all", models=["price"]), MODEL) == set()
+
+
+def test_features_are_read_by_the_one_of_the_file_that_uses_them() -> None:
+    names = ["orders:total_30d"]
+    train, ingest = in_one_file("train_price", "ingest_orders", features=names)
+    assert drawn([train, ingest], VIEW, FEATURE) == {("train_price", Relation.READ_BY)}
+    (edge,) = edges(ingest, train, VIEW, FEATURE)
+    assert edge.reason == (
+        "the DAG's source names the feature total_30d of orders; it is the source of 1 more that may be meant"
+    )
+
+
+def test_an_asset_of_the_file_is_read_by_the_dag_that_waits_for_it() -> None:
+    dags = in_one_file("ingest", "cook", "report", uris=["s3://lake/orders"])
+    written = asset("ingest")
+    tied = Node(written.ref, {**written.facts, "made_by": ["ingest"], "awaited_by": ["cook"]})
+    assert drawn(dags, tied) == {("cook", Relation.READ_BY)}
+    assert edges(dags[2], *dags[:2], tied) == []  # no candidate either: Airflow knows better
+    (nobody,) = in_one_file("report", uris=["s3://lake/orders"])
+    assert drawn([nobody], tied) == {("report", Relation.READ_BY)}  # in a file of its own it is there for a reason
+
+
+def test_an_outlet_that_was_never_written_is_not_read() -> None:
+    assert edges(dag(uris=["s3://lake/orders"]), Node(asset("").ref, {"made_by": ["nightly"]})) == []

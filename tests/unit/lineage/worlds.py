@@ -96,7 +96,8 @@ def _asset(random: Random) -> dict[str, Any]:
         "at": random.choice(TIMES), "dag_id": random.choice(DAGS), "run_id": random.choice(RUN_IDS),
         "task_id": random.choice(TASKS), "map_index": -1, "extra": extra,
     }  # fmt: skip
-    return maybe(random, extra=extra, written_by=writer, group=random.choice(("monitor", None)))
+    dags = {"made_by": random.sample(DAGS, 1), "awaited_by": random.sample(DAGS, 1)}
+    return maybe(random, extra=extra, written_by=writer, group=random.choice(("monitor", None)), **dags)
 
 
 def _run(random: Random) -> dict[str, Any]:
