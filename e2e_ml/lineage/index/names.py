@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ _SAID = 1 << 31  # from here on the numbers of reasons that stand in memory alon
 
 
 _LEAST, _QUOTE = 3, '"'  # letters of a word that the trigrams find
+_LIKE = re.compile(r"[%_\\]")  # what LIKE reads as something else
 _NUMBER = "SELECT number FROM things WHERE ref = ?"
 _AT = "SELECT group_concat(at, ' ') FROM (SELECT at FROM things ORDER BY number)"
 _THINGS = """
@@ -117,8 +119,11 @@ class NumberedNames:
         words = text.split()
         if not words:
             return []
-        terms = " AND ".join("titles MATCH ?" if len(word) >= _LEAST else "title LIKE ?" for word in words)
-        values = [f'"{word.replace(_QUOTE, _QUOTE * 2)}"' if len(word) >= _LEAST else f"{word}%" for word in words]
+        long = " ".join(f'"{word.replace(_QUOTE, _QUOTE * 2)}"' for word in words if len(word) >= _LEAST)
+        short = [_LIKE.sub(r"\\\g<0>", word) + "%" for word in words if len(word) < _LEAST]
+        # The plus keeps the table of trigrams from looking at short words, too: SQLite 3.40 crashes on both at once.
+        terms = " AND ".join([*(["titles MATCH ?"] if long else []), *(["+title LIKE ? ESCAPE '\\'"] * len(short))])
+        values = [*([long] if long else []), *short]
         kind = f"AND kind IN ({','.join('?' * len(wanted))})" if wanted else ""
         rows = self._ask(
             "SELECT things.number FROM titles JOIN things ON things.number = titles.rowid "  # noqa: S608 - marks
