@@ -247,7 +247,7 @@ def main() -> None:
                     flush=True,
                 )
         print("\n| after a start | median | slowest | reach |\n| --- | --- | --- | --- |")
-        for name, pause, reach in (("the first page, at once", 0.0, FIRST), ("... after 2 s", MOMENT, REACH)):
+        for name, pause, reach in (("the first page, at once", 0.0, FIRST), ("... after 2 s", MOMENT, FIRST)):
             times = sorted(_first(Path(folder), pause) for _ in range(STARTS))
             middle = times[STARTS // 2]
             verdict = "met" if middle < reach else "missed"
