@@ -22,7 +22,8 @@ def counterparts(graph: Graph, ref: Ref) -> dict[str, Ref]:
 
     Its own service shows it. A feature, view or service turns Airflow to its DAG and MLflow to the champion (else the
     newest version, else the newest run) that uses it; a DAG turns the catalog to what it makes or trains from; a run or
-    a version turns Airflow to the DAG run that started it and the catalog to its features. What has no counterpart is
+    a version turns Airflow to the DAG run that started it and the catalog to its features; a monitor turns both to what
+    it watches. What has no counterpart is
     left out: its view stays where it is.
     """
     found: dict[str, Ref | None]
@@ -79,6 +80,9 @@ def _model_of(graph: Graph, ref: Ref) -> Ref | None:
         return first(use.run.ref for use in uses(graph, ref, _FEW))  # that very run, whatever became of it
     if ref.kind is Kind.PROJECT:
         return None
+    if ref.kind is Kind.MONITOR:
+        watched = _watched(graph, ref)
+        return first(w for w in watched if w.scheme == MLFLOW) or first(_model_of(graph, w) for w in watched)
     made = [e.downstream for e in graph.downstream(ref, MOST) if e.downstream.kind is Kind.REGISTERED_MODEL]
     found = uses(graph, ref, _FEW)
     versions = [v for use in found for v in use.versions] + [v for m in made for v in versions_of(graph, m)]
@@ -90,6 +94,9 @@ def _model_of(graph: Graph, ref: Ref) -> Ref | None:
 
 def _features_of_dag(graph: Graph, ref: Ref) -> Ref | None:
     """In the catalog: the view that a DAG or an asset is there for, else the features that its runs learn from."""
+    if ref.kind is Kind.MONITOR:
+        watched = _watched(graph, ref)
+        return first(w for w in watched if w.kind in _VIEW_SIDE) or first(_features_of_model(graph, w) for w in watched)
     here = ref if ref.kind is Kind.ASSET else dag_of(ref)
     if here is None:
         return None
@@ -98,6 +105,10 @@ def _features_of_dag(graph: Graph, ref: Ref) -> Ref | None:
         return views[0]
     runs = uses(graph, ref, _FEW) or uses(graph, here, _FEW)
     return first(_features_of_run(graph, use.run.ref) for use in runs)
+
+
+def _watched(graph: Graph, monitor: Ref) -> list[Ref]:
+    return [e.upstream for e in graph.upstream(monitor) if e.relation is Relation.WATCHED]
 
 
 def _features_of_model(graph: Graph, ref: Ref) -> Ref | None:

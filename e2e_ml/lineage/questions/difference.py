@@ -41,7 +41,7 @@ class Difference:
 
 
 def difference(graph: Graph, before: Ref, after: Ref) -> Difference:
-    """The difference between the ancestries of two model versions (or runs).
+    """The difference between the ancestries of two model versions (or runs, or aliases).
 
     A feature counts as redefined where its definition changed last between the starts of the two runs; a change before
     or after both is none between them.
@@ -68,7 +68,8 @@ def difference(graph: Graph, before: Ref, after: Ref) -> Difference:
 def _run(graph: Graph, ref: Ref) -> Node | None:
     if ref.kind is Kind.RUN:
         return graph.get(ref)
-    found = (graph.get(e.upstream) for e in graph.upstream(ref) if e.upstream.kind is Kind.RUN)
+    ends = [ref] if ref.kind is not Kind.ALIAS else [edge.upstream for edge in graph.upstream(ref)]
+    found = (graph.get(e.upstream) for end in ends for e in graph.upstream(end) if e.upstream.kind is Kind.RUN)
     return next((node for node in found if node is not None), None)
 
 
@@ -85,13 +86,11 @@ def _redefined(graph: Graph, features: list[Ref], old: Mapping[str, Any], new: M
 
 
 def _data(facts: Mapping[str, Any]) -> dict[str, str]:
-    inputs = facts.get("inputs") or ()
-    return {
-        str(data.get("name") or data.get("source") or f"dataset {i}"): " ".join(
-            str(data[key]) for key in ("digest", "source") if data.get(key)
-        )
-        for i, data in enumerate(inputs, 1)
-    }
+    found: dict[str, list[str]] = {}
+    for i, data in enumerate(facts.get("inputs") or (), 1):
+        name = str(data.get("name") or data.get("source") or f"dataset {i}")  # several may have MLflow's usual name
+        found.setdefault(name, []).append(" ".join(str(data[key]) for key in ("digest", "source") if data.get(key)))
+    return {name: "; ".join(sorted(told)) for name, told in found.items()}
 
 
 def _code(facts: Mapping[str, Any]) -> dict[str, str]:

@@ -11,6 +11,7 @@ from e2e_ml.lineage.questions.making import is_on_demand
 from e2e_ml.lineage.times import parse
 from e2e_ml.refs import Kind, Ref
 
+_TROUBLED = (Kind.FEATURE_VIEW, Kind.DAG)  # what can be late or fail
 _GRACE = timedelta(minutes=5)  # a scheduler's own delay before a DAG counts as late
 
 
@@ -62,7 +63,7 @@ def standing(graph: Graph, ref: Ref, now: datetime) -> Standing:
     """Whether `ref` and everything that it comes from is as new as its schedule promises."""
     walk = graph.walk(ref, down=False, left_out=NOT_FLOW)
     found: list[tuple[int, Ref, str]] = []
-    for kind in (Kind.FEATURE_VIEW, Kind.DAG):
+    for kind in _TROUBLED:
         found += [
             (walk[node.ref], node.ref, sentence)
             for node in walk.nodes(kind)
@@ -70,11 +71,19 @@ def standing(graph: Graph, ref: Ref, now: datetime) -> Standing:
         ]
     here = graph.get(ref)
     own = _trouble(graph, here, now) if here is not None else None
-    found.sort(key=lambda item: (-item[0], item[1]))
+    # What has fewest of the others upstream comes first, then what is furthest: ways of any length may lead here.
+    troubled = {there for _, there, _ in found}
+    above = {there: len(troubled & _above(graph, there)) for there in troubled}
+    found.sort(key=lambda item: (above[item[1]], -item[0], item[1]))
     troubles = [Trouble(there, said, tuple(reversed(walk.path(there)))) for _, there, said in found]
     if own is not None:
         troubles.append(Trouble(ref, own, ()))
     return Standing(ref, freshness_of(graph, ref, now), tuple(troubles))
+
+
+def _above(graph: Graph, ref: Ref) -> set[Ref]:
+    walk = graph.walk(ref, down=False, left_out=NOT_FLOW)
+    return {there for kind in _TROUBLED for there in walk.refs(kind)} - {ref}
 
 
 def _trouble(graph: Graph, node: Node, now: datetime) -> str | None:

@@ -47,28 +47,35 @@ class Impact:
 def impact(graph: Graph, ref: Ref) -> Impact:
     """Everything downstream of `ref`: a feature, a column, a source, a DAG or anything else."""
     walk = graph.walk(ref, down=True, left_out=NOT_FLOW)
-    return Impact(ref, walk.counts(), _live(graph, walk), _people(graph, ref, walk), walk)
+    return Impact(ref, walk.counts(), _live(graph, ref, walk), _people(graph, ref, walk), walk)
 
 
-def _live(graph: Graph, walk: Walk) -> tuple[Live, ...]:
+def _live(graph: Graph, ref: Ref, walk: Walk) -> tuple[Live, ...]:
     aliases: dict[Ref, list[str]] = {}
     endpoints: dict[Ref, list[Ref]] = {}
     for alias in walk.refs(Kind.ALIAS):
         for edge in graph.upstream(alias):
-            if edge.upstream in walk:
+            if edge.upstream in walk or edge.upstream == ref:
                 aliases.setdefault(edge.upstream, []).append(alias.name)
     for ref in walk.newest(Kind.MODEL_VERSION, _NEWEST):  # an alias that was read with its model alone
         node = graph.get(ref)
         if node is not None and ref not in aliases and node.facts.get("aliases"):
             aliases[ref] = list(node.facts["aliases"])
     for endpoint in walk.refs(Kind.ENDPOINT):
-        for edge in graph.upstream(endpoint):
-            if edge.upstream.kind is Kind.MODEL_VERSION and edge.upstream in walk:
-                endpoints.setdefault(edge.upstream, []).append(endpoint)
+        for version in _served(graph, endpoint):
+            if version in walk or version == ref:
+                endpoints.setdefault(version, []).append(endpoint)
     return tuple(
         Live(version, tuple(sorted(aliases.get(version, ()))), tuple(sorted(endpoints.get(version, ()))))
         for version in sorted({*aliases, *endpoints})
     )
+
+
+def _served(graph: Graph, endpoint: Ref) -> set[Ref]:
+    """The versions that an endpoint serves, by their own names or by an alias."""
+    above = [edge.upstream for edge in graph.upstream(endpoint)]
+    behind = [edge.upstream for alias in above if alias.kind is Kind.ALIAS for edge in graph.upstream(alias)]
+    return {ref for ref in (*above, *behind) if ref.kind is Kind.MODEL_VERSION}
 
 
 def _people(graph: Graph, ref: Ref, walk: Walk) -> tuple[Told, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from e2e_ml.lineage.graph import Edge, Graph, Relation
+from e2e_ml.lineage.graph import NOT_FLOW, Edge, Graph, Relation
 from e2e_ml.lineage.questions.using import STRENGTH, uses
 from e2e_ml.refs import Kind, Ref
 
@@ -32,9 +32,12 @@ def pipeline(graph: Graph, ref: Ref) -> Ref | None:
             return best_up(graph, ref, Relation.PRODUCES)
         case Kind.RUN:
             return best_up(graph, ref, Relation.STARTED)
-        case Kind.SOURCE | Kind.ENTITY:
+        case Kind.COLUMN if ref.parent is not None:
+            return pipeline(graph, ref.parent)
+        case Kind.SOURCE | Kind.ENTITY | Kind.DATASET:
             return best_up(graph, ref, Relation.PRODUCES) or first(
-                pipeline(graph, e.downstream) for e in graph.downstream(ref)
+                pipeline(graph, view)
+                for view in graph.walk(ref, down=True, depth=2, left_out=NOT_FLOW).refs(Kind.FEATURE_VIEW)
             )
         case Kind.REGISTERED_MODEL:
             return best_up(graph, ref, Relation.PRODUCES) or first(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 
 from e2e_ml.lineage.graph import Graph, Relation
 from e2e_ml.refs import Kind, Ref
 
 _READERS = (Kind.FEATURE_SERVICE, Kind.RUN, Kind.REGISTERED_MODEL, Kind.MONITOR, Kind.DAG)
+_ENOUGH = 100  # things that a DAG makes, of which one that is read will do
 _RAW = (Kind.SOURCE, Kind.DATASET)  # what a feature view reads; a view's own DAG makes more than that
 
 
@@ -35,7 +37,7 @@ def orphans(graph: Graph) -> Orphans:
     for node in graph.nodes(Kind.DAG):
         if node.gone_since is not None:
             continue
-        made = [e.downstream for e in graph.downstream(node.ref, 100) if e.relation is not Relation.CONTAINS]
+        made = list(islice(graph.walk(node.ref, down=True, depth=1, left_out=(Relation.CONTAINS,)), _ENOUGH))
         if not made:
             unknown.append(node.ref)
         elif not any(_is_read(graph, thing) for thing in made):
@@ -47,10 +49,15 @@ def _is_read(graph: Graph, made: Ref) -> bool:
     """Whether something stands on a product of a DAG, or another DAG begins when it is written."""
     if made.kind in (Kind.RUN, Kind.REGISTERED_MODEL, Kind.TASK_INSTANCE):
         return True
-    if any(e.relation is Relation.TRIGGERS for e in graph.downstream(made, 100)):
+    if any(e.relation is Relation.TRIGGERS for e in graph.downstream(made, _ENOUGH)):
         return True
     readers = (*_READERS, Kind.FEATURE_VIEW) if made.kind in _RAW else _READERS
     return not graph.walk(made, down=True).counts().keys().isdisjoint(readers)
+
+
+def _is_there(graph: Graph, ref: Ref) -> bool:
+    node = graph.get(ref)
+    return node is not None and node.gone_since is None
 
 
 def _unmade(graph: Graph) -> list[Unmade]:
@@ -58,7 +65,7 @@ def _unmade(graph: Graph) -> list[Unmade]:
     for node in graph.nodes(Kind.FEATURE_VIEW):
         if node.facts.get("on_demand") or node.gone_since is not None:
             continue
-        if any(e.relation is Relation.PRODUCES for e in graph.upstream(node.ref)):
+        if any(e.relation is Relation.PRODUCES and _is_there(graph, e.upstream) for e in graph.upstream(node.ref)):
             continue
         models = tuple(sorted(graph.walk(node.ref, down=True).refs(Kind.REGISTERED_MODEL)))
         if models:

@@ -61,6 +61,8 @@ def path(graph: Graph, start: Ref, end: Ref) -> tuple[Edge, ...] | None:
 
     Of two things that are not on one way nothing is told, even where they have an ancestor in common.
     """
+    if start == end:
+        return ()
     for upper, lower in ((start, end), (end, start)):
         walk = graph.walk(upper, down=True, left_out=NOT_FLOW)
         if lower in walk:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from e2e_ml import refs
 from e2e_ml.lineage.graph import NOT_FLOW, Edge, Evidence, Graph, Node, Relation, Walk
+from e2e_ml.lineage.rules.facts import mapping, text
 from e2e_ml.lineage.times import parse
 from e2e_ml.refs import Kind, Ref
 
@@ -35,7 +38,8 @@ class Uses:
 
 
 def uses(graph: Graph, ref: Ref, most: int = MOST) -> tuple[Use, ...]:
-    """The runs that learned from `ref`, or that made it where it is a model; the newest first, `most` of them."""
+    """The runs that learned from `ref`, or that made it where it is a model, `most` of them: first those of versions
+    with an alias; of either the newest first."""
     return uses_in_all(graph, ref, most).runs
 
 
@@ -43,37 +47,66 @@ def uses_in_all(graph: Graph, ref: Ref, most: int = MOST) -> Uses:
     """`uses`, and how many there are beyond `most`."""
     walk = graph.walk(ref, down=True, left_out=NOT_FLOW)
     own = _own_runs(graph, ref, most)
-    if own is not None:
-        found, total = list(own), len(own)
-    else:
-        named = [e.upstream for alias in walk.newest(Kind.ALIAS, most) for e in graph.upstream(alias)]
-        made = [e.upstream for version in named for e in graph.upstream(version) if e.upstream in walk]
-        found = [*made, *walk.newest(Kind.RUN, most)]
-        total = walk.counts().get(Kind.RUN, 0)
-    runs = [node for r in dict.fromkeys(found) if r.kind is Kind.RUN and (node := graph.get(r)) is not None]
-    runs.sort(key=newest_first, reverse=True)
-    told = [Use(run, tuple(versions_of_run(graph, run.ref)), _tie(graph, run.ref, ref, walk)) for run in runs[:most]]
-    return Uses(tuple(told), total)
+    if own is None:
+        own = Runs(walk.newest(Kind.RUN, most), walk.counts().get(Kind.RUN, 0))
+    named = _nodes_of_runs(graph, _named_runs(graph, ref, walk, most))
+    others = _nodes_of_runs(graph, (run for run in own.runs if all(run != node.ref for node in named)))
+    told = [*named, *others][:most]
+    return Uses(
+        tuple(Use(run, tuple(versions_of_run(graph, run.ref)), _tie(graph, run.ref, ref, walk)) for run in told),
+        own.total,
+    )
 
 
-def _own_runs(graph: Graph, ref: Ref, most: int) -> list[Ref] | None:
+class Runs(NamedTuple):
+    runs: list[Ref]  # some of them, the newest
+    total: int
+
+
+def _nodes_of_runs(graph: Graph, refs_: Iterable[Ref]) -> list[Node]:
+    return sorted(nodes_of_kind(graph, refs_, Kind.RUN), key=newest_first, reverse=True)
+
+
+def _named_runs(graph: Graph, ref: Ref, walk: Walk, most: int) -> list[Ref]:
+    """The runs of versions that have an alias: among those downstream, or among a model's own."""
+    if ref.kind is Kind.REGISTERED_MODEL:
+        node = graph.get(ref)
+        numbers = mapping(node.facts.get("aliases")).values() if node is not None else ()
+        versions = [refs.model_version(ref.instance, ref.keys[0], number) for n in numbers if (number := text(n))]
+        return [edge.upstream for version in versions for edge in graph.upstream(version)]
+    named = [edge.upstream for alias in walk.newest(Kind.ALIAS, most) for edge in graph.upstream(alias)]
+    return [edge.upstream for version in named for edge in graph.upstream(version) if edge.upstream in walk]
+
+
+def _own_runs(graph: Graph, ref: Ref, most: int) -> Runs | None:
     """The runs of a thing that is a run, a model or a part of a DAG run; None where they are those downstream."""
     match ref.kind:
         case Kind.RUN:
-            return [ref]
+            return Runs([ref], 1)
         case Kind.MODEL_VERSION | Kind.LOGGED_MODEL:
-            return [e.upstream for e in graph.upstream(ref)]
-        case Kind.ALIAS:
-            return [e.upstream for v in graph.upstream(ref) for e in graph.upstream(v.upstream)]
-        case Kind.REGISTERED_MODEL:
-            return [e.upstream for v in versions_of(graph, ref, most) for e in graph.upstream(v.ref)]
+            return _runs_above(graph, ref, 1, most)
+        case Kind.ALIAS | Kind.REGISTERED_MODEL:
+            return _runs_above(graph, ref, 2, most)
+        case Kind.ENDPOINT:
+            return _runs_above(graph, ref, 3, most)  # by a version, or by an alias of one
         case Kind.DAG_RUN:
-            return [e.downstream for part in graph.inside(ref, most) for e in graph.downstream(part, most)]
+            parts = graph.inside(ref, most)
+            return _all(e.downstream for part in parts for e in graph.downstream(part, most))
         case Kind.TASK if ref.parent is not None:
             runs = graph.walk(ref.parent, down=True, left_out=NOT_FLOW).newest(Kind.RUN, most)
-            return [run for run in runs if any(_is_of(e.upstream, ref) for e in graph.upstream(run))]
+            return _all(run for run in runs if any(_is_of(e.upstream, ref) for e in graph.upstream(run)))
         case _:
             return None
+
+
+def _all(found: Iterable[Ref]) -> Runs:
+    runs = [ref for ref in dict.fromkeys(found) if ref.kind is Kind.RUN]
+    return Runs(runs, len(runs))
+
+
+def _runs_above(graph: Graph, ref: Ref, depth: int, most: int) -> Runs:
+    above = graph.walk(ref, down=False, depth=depth, left_out=NOT_FLOW, stop=(Kind.RUN,))
+    return Runs(above.newest(Kind.RUN, most), above.counts().get(Kind.RUN, 0))
 
 
 def _is_of(instance: Ref, task: Ref) -> bool:
@@ -96,8 +129,8 @@ def versions_of_run(graph: Graph, run: Ref) -> list[Node]:
 
 
 def versions_of(graph: Graph, model: Ref, most: int = MOST) -> list[Node]:
-    """The versions of a registered model, newest first."""
-    found = [e.upstream for e in graph.upstream(model, most)]
+    """The versions of a registered model, newest first, `most` of them."""
+    found = graph.walk(model, down=False, depth=1).newest(Kind.MODEL_VERSION, most)
     return sorted(nodes_of_kind(graph, found, Kind.MODEL_VERSION), key=newest_first, reverse=True)
 
 

@@ -131,7 +131,7 @@ def _lower(edge: Edge) -> Ref:
 
 @SOME
 @given(
-    st.lists(edges_, max_size=40),
+    st.lists(edges_, max_size=20) | st.lists(edges_, min_size=30, max_size=60),
     st.sampled_from(THINGS),
     st.booleans(),
     st.none() | st.integers(0, 4),
