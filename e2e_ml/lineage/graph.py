@@ -113,6 +113,9 @@ class Relation(StrEnum):
 NOT_FLOW = frozenset({Relation.TRIGGERS})  # that an asset sets a DAG off says when it runs, not what it is made of
 
 
+NOT_THROUGH = frozenset({Kind.EXPERIMENT})  # it holds runs, and what made one of them made no other
+
+
 class Evidence(StrEnum):
     """Why we believe an edge."""
 
@@ -303,6 +306,10 @@ class Graph:
             np.array([number]), down=down, depth=depth, left_out=_relations(left_out), stop=self._kind_mask(stop)
         )
         return Walk(self, start, down, reached)
+
+    def flow(self, start: Ref, *, down: bool, depth: int | None = None) -> Walk:
+        """What data flows to from `start`, or comes from: a walk on the edges and through the things that carry it."""
+        return self.walk(start, down=down, depth=depth, left_out=NOT_FLOW, stop=NOT_THROUGH)
 
     def _kind_mask(self, kinds: Collection[Kind]) -> Mask | None:
         return np.isin(self._kinds, [KIND_NUMBERS[kind] for kind in kinds]) if kinds else None

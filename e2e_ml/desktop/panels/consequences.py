@@ -16,6 +16,7 @@ from e2e_ml.refs import Kind, Ref
 Line = tuple[Span, ...]
 _COUNTED = (Kind.FEATURE, Kind.FEATURE_SERVICE, Kind.RUN, Kind.MODEL_VERSION, Kind.ENDPOINT, Kind.MONITOR)
 _SET_APART = (Kind.FEATURE, Kind.FEATURE_SERVICE, Kind.DATASET, Kind.SOURCE, Kind.DAG)
+_TROUBLES = 2  # told in full
 _CHANGES = 4  # parameters, data and code that changed, each told in full
 _LOOSE = 60  # things of a list of loose ends
 
@@ -69,9 +70,8 @@ def upstream_trouble(graph: Graph, ref: Ref, now: datetime) -> list[Line]:
         tip = " → ".join([node.title, *(span.text for span in way)])
         said = trouble.sentence.removeprefix(f"{node.title}: ").removeprefix(f"The DAG {node.title} ")
         lines.append((Span(first, dim=True), Span(node.title, node.ref, tip=tip), Span(f" {_lower(said)}")))
-        if len(lines) == _CHANGES:
-            break
-    return lines
+    more = len(lines) - _TROUBLES
+    return [*lines[:_TROUBLES], quiet(f"and {more} more upstream")] if more > 0 else lines
 
 
 def _lower(sentence: str) -> str:

@@ -6,6 +6,7 @@ A verb reads the index of a workspace and asks no service; `refresh` alone does,
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
@@ -53,7 +54,13 @@ def index_of(path: Path) -> Generator[Index]:
         raise click.ClickException(
             f"Nothing of {workspace.root} has been read yet. Open it in the window, or run `e2e-ml lineage refresh`."
         )
-    index = open_index(workspace)
+    try:
+        index = open_index(workspace)
+    except (OSError, sqlite3.Error) as error:
+        raise click.ClickException(
+            f"{index_file(workspace)} cannot be used: {getattr(error, 'strerror', None) or error}. Look at who owns it "
+            "and whether there is room, or move it away and run `e2e-ml lineage refresh`."
+        ) from None
     try:
         yield index
     finally:
@@ -71,12 +78,19 @@ def found(graph: Graph, text: str) -> Ref:
     return ref
 
 
+def _called(graph: Graph, ref: Ref) -> str:
+    """What people call it: a run has an id and a name."""
+    node = graph.get(ref)
+    return node.title if node is not None else ref.name
+
+
 def _by_name(graph: Graph, text: str) -> Ref:
     view, _, feature = text.partition(".")
     named = [
         ref
-        for ref in graph.search(feature or text, limit=1_000)
-        if text in (ref.name, ".".join(ref.keys)) or (ref.kind is Kind.FEATURE and ref.keys == (view, feature))
+        for ref in dict.fromkeys((*graph.search(text, limit=1_000), *graph.search(feature or text, limit=1_000)))
+        if text in (ref.name, ".".join(ref.keys), _called(graph, ref))
+        or (ref.kind is Kind.FEATURE and ref.keys == (view, feature))
     ]
     # A feature's view, a run's DAG: what holds others goes before what is held.
     if len({ref for ref in named if ref.kind not in _PARTS}) == 1:

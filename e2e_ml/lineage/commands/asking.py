@@ -150,8 +150,10 @@ def path(thing: str, other: str, workspace: Path, as_json: bool) -> None:
         if edges is None:
             click.echo("Neither comes from the other.")
             return
-        if edges:
-            click.echo(title(graph, edges[0].upstream))
+        if not edges:
+            click.echo("They are the same thing.")
+            return
+        click.echo(title(graph, edges[0].upstream))
         for edge in edges:
             click.echo(f"  {MARKS[edge.evidence]} {edge.relation} {title(graph, edge.downstream)}: {evidence(edge)}")
 

@@ -56,7 +56,10 @@ def _judge(upstream: str, downstream: str, workspace: Path, by: str | None, verd
             Edge(up, down, judgement.relation, Evidence.INFERRED, judgement.reason) for judgement in said
         ]
         for edge in judged:
-            index.judgements.judge(edge, verdict, by or getpass.getuser())
+            try:
+                index.judgements.judge(edge, verdict, by or getpass.getuser())
+            except OSError as error:
+                raise click.ClickException(f"That could not be written down: {error}") from None
             click.echo(f"{title(graph, up)} {edge.relation} {title(graph, down)}: {verdict}.")
 
 

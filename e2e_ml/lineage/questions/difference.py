@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from e2e_ml.festaf.run_tags import REGISTRY_VERSION
-from e2e_ml.lineage.graph import NOT_FLOW, Graph, Node
+from e2e_ml.lineage.graph import Graph, Node
 from e2e_ml.lineage.times import parse
 from e2e_ml.refs import Kind, Ref
 
@@ -46,7 +46,7 @@ def difference(graph: Graph, before: Ref, after: Ref) -> Difference:
     A feature counts as redefined where its definition changed last between the starts of the two runs; a change before
     or after both is none between them.
     """
-    up = [graph.walk(ref, down=False, left_out=NOT_FLOW) for ref in (before, after)]
+    up = [graph.flow(ref, down=False) for ref in (before, after)]
     first, second = ({kind: set(walk.refs(kind)) for kind in _ABOVE} for walk in up)
     runs = [_run(graph, ref) for ref in (before, after)]
     old, new = (run.facts if run else dict[str, Any]() for run in runs)

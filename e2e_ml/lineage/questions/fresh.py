@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from e2e_ml.festaf.freshness import Freshness, FreshnessState, brief, freshness
-from e2e_ml.lineage.graph import NOT_FLOW, Edge, Graph, Node
+from e2e_ml.lineage.graph import Edge, Graph, Node
 from e2e_ml.lineage.questions.making import is_on_demand
 from e2e_ml.lineage.times import parse
 from e2e_ml.refs import Kind, Ref
@@ -61,7 +61,7 @@ class Standing:
 
 def standing(graph: Graph, ref: Ref, now: datetime) -> Standing:
     """Whether `ref` and everything that it comes from is as new as its schedule promises."""
-    walk = graph.walk(ref, down=False, left_out=NOT_FLOW)
+    walk = graph.flow(ref, down=False)
     found: list[tuple[int, Ref, str]] = []
     for kind in _TROUBLED:
         found += [
@@ -82,7 +82,7 @@ def standing(graph: Graph, ref: Ref, now: datetime) -> Standing:
 
 
 def _above(graph: Graph, ref: Ref) -> set[Ref]:
-    walk = graph.walk(ref, down=False, left_out=NOT_FLOW)
+    walk = graph.flow(ref, down=False)
     return {there for kind in _TROUBLED for there in walk.refs(kind)} - {ref}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from e2e_ml.lineage.graph import NOT_FLOW, Graph, Node, Walk
+from e2e_ml.lineage.graph import Graph, Node, Walk
 from e2e_ml.lineage.questions.ownership import Person, person
 from e2e_ml.refs import Kind, Ref
 
@@ -46,7 +46,7 @@ class Impact:
 
 def impact(graph: Graph, ref: Ref) -> Impact:
     """Everything downstream of `ref`: a feature, a column, a source, a DAG or anything else."""
-    walk = graph.walk(ref, down=True, left_out=NOT_FLOW)
+    walk = graph.flow(ref, down=True)
     return Impact(ref, walk.counts(), _live(graph, ref, walk), _people(graph, ref, walk), walk)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from e2e_ml.lineage.graph import NOT_FLOW, Edge, Graph, Relation
+from e2e_ml.lineage.graph import Edge, Graph, Relation
 from e2e_ml.lineage.questions.using import STRENGTH, uses
-from e2e_ml.refs import Kind, Ref
+from e2e_ml.refs import FEAST, Kind, Ref
 
 _FEW = 20  # runs that are asked for the DAG that started them
 
@@ -28,6 +28,12 @@ def pipeline(graph: Graph, ref: Ref) -> Ref | None:
             return pipeline(graph, ref.parent) if ref.parent else None
         case Kind.FEATURE_VIEW if is_on_demand(graph, ref):
             return first(pipeline(graph, view) for view in views_read(graph, ref))
+        case Kind.FEATURE_VIEW if ref.scheme == FEAST:  # it is its source, which Feast reads and does not fill
+            return best_up(graph, ref, Relation.PRODUCES) or first(
+                best_up(graph, e.upstream, Relation.PRODUCES)
+                for e in graph.upstream(ref)
+                if e.relation is Relation.FEEDS and e.upstream.kind is Kind.SOURCE
+            )
         case Kind.FEATURE_VIEW | Kind.ASSET:
             return best_up(graph, ref, Relation.PRODUCES)
         case Kind.RUN:
@@ -36,8 +42,7 @@ def pipeline(graph: Graph, ref: Ref) -> Ref | None:
             return pipeline(graph, ref.parent)
         case Kind.SOURCE | Kind.ENTITY | Kind.DATASET:
             return best_up(graph, ref, Relation.PRODUCES) or first(
-                pipeline(graph, view)
-                for view in graph.walk(ref, down=True, depth=2, left_out=NOT_FLOW).refs(Kind.FEATURE_VIEW)
+                pipeline(graph, view) for view in graph.flow(ref, down=True, depth=2).refs(Kind.FEATURE_VIEW)
             )
         case Kind.REGISTERED_MODEL:
             return best_up(graph, ref, Relation.PRODUCES) or first(
@@ -64,7 +69,7 @@ def views_read(graph: Graph, ref: Ref) -> list[Ref]:
         here = waiting.popleft()
         if not is_on_demand(graph, here):
             view = here.parent if here.kind is Kind.FEATURE else here
-            if view is not None:
+            if view is not None and view.kind is Kind.FEATURE_VIEW:  # Feast has the request as a source
                 found[view] = None
             continue
         for edge in graph.upstream(here):

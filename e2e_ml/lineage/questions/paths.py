@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from e2e_ml.lineage.graph import NOT_FLOW, Edge, Graph
+from e2e_ml.lineage.graph import Edge, Graph
 from e2e_ml.refs import Kind, Ref
 
 MOST = 2_000  # lines of a tree
@@ -34,7 +34,7 @@ def tree(
     graph: Graph, start: Ref, *, down: bool, depth: int | None = None, kinds: Collection[Kind] = (), most: int = MOST
 ) -> Tree:
     """What `start` comes from (`down` False) or what stands on it; of `kinds` and what lies between, where given."""
-    walk = graph.walk(start, down=down, depth=depth, left_out=NOT_FLOW)
+    walk = graph.flow(start, down=down, depth=depth)
     wanted = [ref for kind in dict.fromkeys(kinds) for ref in walk.refs(kind)] if kinds else list(walk)
     kept: dict[Ref, Edge] = {}
     below: dict[Ref, list[Ref]] = {}
@@ -64,7 +64,7 @@ def path(graph: Graph, start: Ref, end: Ref) -> tuple[Edge, ...] | None:
     if start == end:
         return ()
     for upper, lower in ((start, end), (end, start)):
-        walk = graph.walk(upper, down=True, left_out=NOT_FLOW)
+        walk = graph.flow(upper, down=True)
         if lower in walk:
             return walk.path(lower)
     return None

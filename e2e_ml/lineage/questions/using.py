@@ -45,7 +45,7 @@ def uses(graph: Graph, ref: Ref, most: int = MOST) -> tuple[Use, ...]:
 
 def uses_in_all(graph: Graph, ref: Ref, most: int = MOST) -> Uses:
     """`uses`, and how many there are beyond `most`."""
-    walk = graph.walk(ref, down=True, left_out=NOT_FLOW)
+    walk = graph.flow(ref, down=True)
     own = _own_runs(graph, ref, most)
     if own is None:
         own = Runs(walk.newest(Kind.RUN, most), walk.counts().get(Kind.RUN, 0))
@@ -93,7 +93,7 @@ def _own_runs(graph: Graph, ref: Ref, most: int) -> Runs | None:
             parts = graph.inside(ref, most)
             return _all(e.downstream for part in parts for e in graph.downstream(part, most))
         case Kind.TASK if ref.parent is not None:
-            runs = graph.walk(ref.parent, down=True, left_out=NOT_FLOW).newest(Kind.RUN, most)
+            runs = graph.flow(ref.parent, down=True).newest(Kind.RUN, most)
             return _all(run for run in runs if any(_is_of(e.upstream, ref) for e in graph.upstream(run)))
         case _:
             return None
@@ -117,7 +117,7 @@ def _tie(graph: Graph, run: Ref, ref: Ref, walk: Walk) -> Edge | None:
     """The strongest edge that ties a run to what it uses; None where the run is the thing itself."""
     if run == ref:
         return None
-    wanted = (Relation.TRAINS, Relation.STARTED)
+    wanted = (Relation.TRAINS, Relation.READ_BY, Relation.STARTED)
     ties = [e for e in graph.upstream(run) if e.relation in wanted and (e.upstream == ref or e.upstream in walk)]
     return max(ties, key=lambda e: (e.relation is Relation.TRAINS, STRENGTH[e.evidence], e.score), default=None)
 

@@ -21,7 +21,7 @@ __all__ = ["answers", "normal_uri"]
 
 
 def exists(ref: Ref) -> str:
-    """Answered by the thing itself, once it has been read."""
+    """Answered by the thing itself, once it has been read; by an MLflow run with the DAG that it says started it."""
     return f"ref {ref}"
 
 
@@ -208,7 +208,7 @@ def answers(node: Node) -> Iterator[Key]:
         case Kind.EXPERIMENT if name := text(facts.get("name")):
             yield Key(named(ref.kind, name))
         case Kind.RUN:
-            yield Key(exists(ref))
+            yield Key(exists(ref), text(mapping(facts.get("tags")).get("airflow.dag_id")) or None)
             yield Key(measured(ref), dict(mapping(facts.get("metrics"))))
         case Kind.MODEL_VERSION | Kind.LOGGED_MODEL if run_id := text(facts.get("run_id")):
             model = ref.keys[0] if ref.kind is Kind.MODEL_VERSION else None

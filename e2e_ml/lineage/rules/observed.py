@@ -78,7 +78,8 @@ def run_of_asset(asset: Node, look: Look) -> Iterator[Edge]:
         started.append(instance)
     for mlflow in look.instances("mlflow"):
         for run in look(keys.exists(refs.run(mlflow, run_id))):
-            for up in started:
+            # A run that names its task was started by that one; another that tells of it has not.
+            for up in started if run.value is None else ():
                 reason = f"mlflow.run_id in an event of {asset.ref.keys[0]}"
                 yield Edge(up, run.ref, Relation.STARTED, Evidence.OBSERVED, reason, seen_at=at)
 
