@@ -12,7 +12,7 @@ from e2e_ml.festaf.freshness import FreshnessState
 from e2e_ml.lineage.graph import Evidence, Graph, Node, Relation
 from e2e_ml.lineage.index.given import graph_of
 from e2e_ml.lineage.questions import counterparts, freshness_of, lookup, pipeline, uses, views_read
-from e2e_ml.refs import Kind, Ref
+from e2e_ml.refs import FEAST, Kind, Ref
 from tests.unit.lineage import lifecycle as life
 
 NOW = datetime(2026, 11, 21, 14, 5, tzinfo=UTC)
@@ -116,6 +116,33 @@ def test_pipeline(graph: Graph, ref: Ref, dag: Ref | None) -> None:
 def test_what_is_on_demand_comes_from_the_views_that_it_reads(graph: Graph) -> None:
     assert views_read(graph, life.GATE) == views_read(graph, life.COLD) == [life.VIEW]
     assert views_read(graph, life.FIRST) == []
+
+
+def feast_project() -> Graph:
+    """A source that a DAG fills, its view, one on demand that reads it and the request, and a run that predicts."""
+    source, request = refs.source("drivers", "stats", FEAST), refs.source("drivers", "request", FEAST)
+    view, asked = refs.feature_view("drivers", "hourly", FEAST), refs.feature_view("drivers", "scaled", FEAST)
+    feature, service = refs.feature("drivers", "scaled", "rate", FEAST), refs.feature_service("drivers", "v1", FEAST)
+    told = [Node(ref) for ref in (source, request, view, life.WEATHER, life.LOOSE, service)]
+    on_demand = [Node(ref, {"on_demand": True}) for ref in (asked, feature)]
+    ends = [(source, view), (view, asked), (request, asked), (view, feature), (request, feature), (feature, service)]
+    edges = [life.Edge(up, down, Relation.FEEDS, Evidence.DECLARED) for up, down in ends]
+    edges.append(life.Edge(life.WEATHER, source, Relation.PRODUCES, Evidence.OBSERVED))
+    edges.append(life.Edge(service, life.LOOSE, Relation.READ_BY, Evidence.DECLARED))
+    return graph_of([*told, *on_demand], edges)
+
+
+@pytest.mark.parametrize("name", ["hourly", "scaled", "scaled#rate"])
+def test_what_feast_reads_is_made_by_the_dag_that_fills_its_source(name: str) -> None:
+    graph, ref = feast_project(), Ref.parse(f"feast://drivers/{name}")
+    assert pipeline(graph, ref) == life.WEATHER
+    assert views_read(graph, ref) == [refs.feature_view("drivers", "hourly", FEAST)]
+
+
+def test_a_run_that_predicts_is_tied_by_what_it_reads() -> None:
+    (use,) = uses(feast_project(), Ref.parse("feast://drivers/hourly"))
+    assert use.link is not None
+    assert (use.link.relation, use.link.evidence) == (Relation.READ_BY, Evidence.DECLARED)
 
 
 def test_without_a_champion_the_newest_version_is_shown() -> None:
