@@ -59,7 +59,7 @@ def router(inbox: Inbox, check: Check) -> APIRouter:
         check(authorization)
         return await _answered(request, inbox, MOST_BATCH_BYTES, _several)
 
-    @routes.get(f"{PATH}/events")
+    @routes.get(f"{PATH}/events", openapi_extra={"security": [{"bearer": []}]})
     def events(
         after: Annotated[int, Query(ge=0)] = 0,
         limit: Annotated[int, Query(ge=1, le=MOST_PAGE)] = 100,

@@ -296,7 +296,7 @@ def api(request: Request) -> HTMLResponse:
             "method": method.upper(),
             "path": path,
             "summary": str(operation.get("description") or operation.get("summary", "")).replace("`", ""),
-            "plain": method == "get" and "{" not in path,
+            "plain": method == "get" and "{" not in path and not operation.get("security"),
         }
         for path, methods in description["paths"].items()
         for method, operation in methods.items()

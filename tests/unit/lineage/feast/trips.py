@@ -1,5 +1,7 @@
 """A Feast project with what `feast init` has none of: `record.py` applies it. It runs in Feast's own environment."""
 
+# pyright: reportMissingImports=false, reportAttributeAccessIssue=false
+
 from datetime import timedelta
 
 from feast import (
