@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from e2e_ml.festaf.freshness import Freshness, FreshnessState, brief, freshness
 from e2e_ml.lineage.graph import Edge, Graph, Node
-from e2e_ml.lineage.questions.making import is_on_demand
+from e2e_ml.lineage.questions.making import is_on_demand, pipeline
 from e2e_ml.lineage.times import parse
-from e2e_ml.refs import Kind, Ref
+from e2e_ml.refs import FEAST, Kind, Ref
 
 _TROUBLED = (Kind.FEATURE_VIEW, Kind.DAG)  # what can be late or fail
 _GRACE = timedelta(minutes=5)  # a scheduler's own delay before a DAG counts as late
@@ -22,13 +22,13 @@ def freshness_of(graph: Graph, ref: Ref, now: datetime) -> Freshness | None:
     if view is None or view.ref.kind is not Kind.FEATURE_VIEW or is_on_demand(graph, view.ref):
         return None
     facts = view.facts
-    task = facts.get("task_id")
+    task, filling = facts.get("task_id"), pipeline(graph, view.ref) if view.ref.scheme == FEAST else None
     try:
         return freshness(
             schedule=facts.get("schedule"),
             written_until=parse(facts.get("written_until")),
             last_written=parse(facts.get("last_written")),
-            produced_by=f"{facts.get('dag_id')}.{task}" if task else None,
+            produced_by=f"{facts.get('dag_id')}.{task}" if task else filling and filling.name,
             end=parse(facts.get("end")),
             now=now,
         )

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from e2e_ml.lineage.graph import Graph, Relation
-from e2e_ml.refs import Kind, Ref
+from e2e_ml.lineage.questions.making import pipeline
+from e2e_ml.refs import FEAST, Kind, Ref
 
 _READERS = (Kind.FEATURE_SERVICE, Kind.RUN, Kind.REGISTERED_MODEL, Kind.MONITOR, Kind.DAG)
 _ENOUGH = 100  # things that a DAG makes, of which one that is read will do
@@ -66,6 +67,8 @@ def _unmade(graph: Graph) -> list[Unmade]:
         if node.facts.get("on_demand") or node.gone_since is not None:
             continue
         if any(e.relation is Relation.PRODUCES and _is_there(graph, e.upstream) for e in graph.upstream(node.ref)):
+            continue
+        if node.ref.scheme == FEAST and (filling := pipeline(graph, node.ref)) and _is_there(graph, filling):
             continue
         models = tuple(sorted(graph.walk(node.ref, down=True).refs(Kind.REGISTERED_MODEL)))
         if models:

@@ -11,7 +11,7 @@ from e2e_ml import refs, routes
 from e2e_ml.festaf.freshness import FreshnessState
 from e2e_ml.lineage.graph import Evidence, Graph, Node, Relation
 from e2e_ml.lineage.index.given import graph_of
-from e2e_ml.lineage.questions import counterparts, freshness_of, lookup, pipeline, uses, views_read
+from e2e_ml.lineage.questions import counterparts, freshness_of, lookup, orphans, pipeline, uses, views_read
 from e2e_ml.refs import FEAST, Kind, Ref
 from tests.unit.lineage import lifecycle as life
 
@@ -118,16 +118,18 @@ def test_what_is_on_demand_comes_from_the_views_that_it_reads(graph: Graph) -> N
     assert views_read(graph, life.FIRST) == []
 
 
-def feast_project() -> Graph:
+def feast_project(*, filled: bool = True) -> Graph:
     """A source that a DAG fills, its view, one on demand that reads it and the request, and a run that predicts."""
     source, request = refs.source("drivers", "stats", FEAST), refs.source("drivers", "request", FEAST)
     view, asked = refs.feature_view("drivers", "hourly", FEAST), refs.feature_view("drivers", "scaled", FEAST)
     feature, service = refs.feature("drivers", "scaled", "rate", FEAST), refs.feature_service("drivers", "v1", FEAST)
-    told = [Node(ref) for ref in (source, request, view, life.WEATHER, life.LOOSE, service)]
+    told = [Node(ref) for ref in (source, request, view, life.WEATHER, life.LOOSE, service, life.V1, life.MODEL)]
     on_demand = [Node(ref, {"on_demand": True}) for ref in (asked, feature)]
     ends = [(source, view), (view, asked), (request, asked), (view, feature), (request, feature), (feature, service)]
     edges = [life.Edge(up, down, Relation.FEEDS, Evidence.DECLARED) for up, down in ends]
-    edges.append(life.Edge(life.WEATHER, source, Relation.PRODUCES, Evidence.OBSERVED))
+    edges += [life.Edge(life.WEATHER, source, Relation.PRODUCES, Evidence.OBSERVED)] if filled else []
+    edges.append(life.Edge(life.LOOSE, life.V1, Relation.LOGGED, Evidence.DECLARED))
+    edges.append(life.Edge(life.V1, life.MODEL, Relation.VERSION_OF, Evidence.DECLARED))
     edges.append(life.Edge(service, life.LOOSE, Relation.READ_BY, Evidence.DECLARED))
     return graph_of([*told, *on_demand], edges)
 
@@ -137,6 +139,15 @@ def test_what_feast_reads_is_made_by_the_dag_that_fills_its_source(name: str) ->
     graph, ref = feast_project(), Ref.parse(f"feast://drivers/{name}")
     assert pipeline(graph, ref) == life.WEATHER
     assert views_read(graph, ref) == [refs.feature_view("drivers", "hourly", FEAST)]
+
+
+@pytest.mark.parametrize(("filled", "state"), [(True, FreshnessState.NEVER), (False, FreshnessState.NO_PIPELINE)])
+def test_a_view_of_feast_has_a_pipeline_where_a_dag_fills_its_source(filled: bool, state: FreshnessState) -> None:
+    graph, view = feast_project(filled=filled), refs.feature_view("drivers", "hourly", FEAST)
+    verdict = freshness_of(graph, view, datetime(2026, 11, 21, tzinfo=UTC))
+    assert verdict is not None
+    assert verdict.state is state
+    assert [unmade.view for unmade in orphans(graph).unmade_views] == ([] if filled else [view])
 
 
 def test_a_run_that_predicts_is_tied_by_what_it_reads() -> None:
