@@ -23,6 +23,9 @@ from e2e_ml.refs import Ref
 log = logging.getLogger(__name__)
 
 
+_UNREADABLE = (-1,)
+
+
 class Verdict(StrEnum):
     CONFIRMED = "confirmed"  # the edge is there, whatever the rules infer from now on
     REFUSED = "refused"  # it is not, however often it is inferred
@@ -129,6 +132,11 @@ class Judgements:
             text = self._path.read_bytes()
         except FileNotFoundError:
             looked, text = (), b""
+        except OSError as error:
+            if self._looked != _UNREADABLE:
+                log.warning("What people said of edges cannot be read: %s", error)
+            self._looked = _UNREADABLE
+            return
         if not text.startswith(self._read):
             self._found, self._read, self._version = {}, b"", self._version + 1
         new = text[len(self._read) : text.rfind(b"\n") + 1]

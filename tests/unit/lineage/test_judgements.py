@@ -324,6 +324,23 @@ def test_a_file_that_cannot_be_written_is_an_error_and_changes_nothing(tmp_path:
         judgements.judge(LIKELY, Verdict.REFUSED, "ada")
 
 
+def test_a_file_that_cannot_be_read_is_told_once_and_the_graph_stays(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.say(LIKELY, Verdict.REFUSED)
+    kept = world.path.rename(world.path.with_name("kept"))
+    world.path.mkdir()
+    for _ in range(2):
+        assert drawn(world.graph, VIEW) is None
+    assert [str(world.path) in record.getMessage() for record in caplog.records] == [True]
+    with pytest.raises(IsADirectoryError):
+        world.say(WEAK, Verdict.CONFIRMED)
+    world.path.rmdir()
+    kept.rename(world.path)
+    world.say(LIKELY, Verdict.WITHDRAWN)
+    assert drawn(world.graph, VIEW) is not None
+
+
 def test_words_in_memory_and_for_the_owner_alone(tmp_path: Path) -> None:
     memory = Judgements(None)
     said = memory.judge(LIKELY, Verdict.CONFIRMED, "ada")
