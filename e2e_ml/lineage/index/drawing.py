@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import numpy.typing as npt
 
-from e2e_ml.lineage.adjacency import CLAIM, Adjacency, Claims, Mask, seconds, strongest
+from e2e_ml.lineage.adjacency import CLAIM, Adjacency, Claims, Mask, Numbers, seconds, strongest
 from e2e_ml.lineage.graph import EVIDENCE_NUMBERS, RELATION_NUMBERS, Evidence, Graph
 from e2e_ml.lineage.index.names import NumberedNames
 from e2e_ml.lineage.judgements import Judgement, Verdict
@@ -33,11 +33,11 @@ def draw(
     kinds = np.frombuffer(bytes(names.kinds), np.uint8).copy()
     if names.gone:
         gone = _mask(size, names.gone)
-        hidden = gone & ~_standing(claims[drawn], gone, _unseen(size, names, claims[drawn]), _held(names, contents))
+        hidden = gone & ~_standing(claims[drawn], gone, _unseen(size, names, claims, drawn), _held(names, contents))
         drawn = drawn[~(hidden[claims["up"][drawn]] | hidden[claims["down"][drawn]])]
         candidates = candidates[~(hidden[claims["up"][candidates]] | hidden[claims["down"][candidates]])]
         kinds[hidden] = 0
-    kinds[_unseen(size, names, claims[drawn])] = 0
+    kinds[_unseen(size, names, claims, drawn)] = 0
     return Graph(names, kinds, Adjacency(claims, drawn, size), Adjacency(claims, candidates, size))
 
 
@@ -74,10 +74,10 @@ def _mask(size: int, numbers: Iterable[int]) -> Mask:
     return mask
 
 
-def _unseen(size: int, names: NumberedNames, claims: Claims) -> Mask:
+def _unseen(size: int, names: NumberedNames, claims: Claims, drawn: Numbers) -> Mask:
     """What no source tells of is there as the end of an edge alone: the things at no edge any more."""
     untold = _mask(size, names.untold)
-    untold[claims["up"]] = untold[claims["down"]] = False
+    untold[claims["up"][drawn]] = untold[claims["down"][drawn]] = False
     return untold
 
 
