@@ -51,27 +51,32 @@ class FeastWorld:
 
 @contextlib.contextmanager
 def feast_world(folder: Path) -> Iterator[FeastWorld]:
-    """`feast init`, `feast apply`, `feast materialize-incremental`, and a training; MLflow runs until the end."""
+    """A trained project; MLflow runs until the end."""
     with mlflow_server(folder / "mlflow") as url:
-        run_feast(folder, "init", PROJECT)
-        repository = folder / PROJECT / "feature_repo"
-        with (repository / "feature_store.yaml").open("a") as settings:
-            settings.write(_SETTINGS.format(url=url))
-        run_feast(repository, "apply")
-        run_feast(repository, "materialize-incremental", time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()))
-        answer = folder / "trained.json"
-        _run([str(feast_python()), str(_HERE / "feast_training.py"), str(repository), str(answer)], folder)
-        told = json.loads(answer.read_text())
-        yield FeastWorld(
-            repository,
-            repository / "data" / "registry.db",
-            url,
-            told["run"],
-            told["prediction"],
-            told["alone"],
-            told["model"],
-            told["version"],
-        )
+        yield trained_project(folder, url)
+
+
+def trained_project(folder: Path, mlflow_url: str) -> FeastWorld:
+    """`feast init`, `feast apply`, `feast materialize-incremental`, and a training that MLflow is told of."""
+    run_feast(folder, "init", PROJECT)
+    repository = folder / PROJECT / "feature_repo"
+    with (repository / "feature_store.yaml").open("a") as settings:
+        settings.write(_SETTINGS.format(url=mlflow_url))
+    run_feast(repository, "apply")
+    run_feast(repository, "materialize-incremental", time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()))
+    answer = folder / "trained.json"
+    _run([str(feast_python()), str(_HERE / "feast_training.py"), str(repository), str(answer)], folder)
+    told = json.loads(answer.read_text())
+    return FeastWorld(
+        repository,
+        repository / "data" / "registry.db",
+        mlflow_url,
+        told["run"],
+        told["prediction"],
+        told["alone"],
+        told["model"],
+        told["version"],
+    )
 
 
 @contextlib.contextmanager
