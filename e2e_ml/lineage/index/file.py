@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import time
 import zlib
 from pathlib import Path
 from typing import cast
@@ -16,6 +17,7 @@ from e2e_ml import __version__
 from e2e_ml.lineage.graph import EVIDENCE, KINDS, RELATIONS
 
 log = logging.getLogger(__name__)
+_PATIENCE = 10.0  # seconds for which another process may hold the file
 
 SCHEMA = """
 CREATE TABLE sources (number INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, cursor TEXT NOT NULL, visited_at TEXT);
@@ -68,10 +70,9 @@ def open_file(path: Path | None) -> sqlite3.Connection:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         db = connect(path)
-        version = _version(db)
-        if version == 0 and not db.execute("SELECT 1 FROM sqlite_master").fetchone():
+        if not db.execute("SELECT 1 FROM sqlite_master").fetchone():
             return _create(db)
-        if version == VERSION:
+        if _version(db) == VERSION:  # asked after the tables: both come at once where another process makes them
             return db
         why = "was made by another version"
         db.close()
@@ -101,11 +102,24 @@ def replace(path: Path, why: str) -> sqlite3.Connection:
 def connect(path: Path) -> sqlite3.Connection:
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     path.chmod(0o600)
-    db = sqlite3.connect(path, check_same_thread=False, timeout=10, isolation_level=None, cached_statements=256)
-    db.execute("PRAGMA journal_mode = WAL")
+    db = sqlite3.connect(path, check_same_thread=False, timeout=_PATIENCE, isolation_level=None, cached_statements=256)
+    _share(db)
     db.execute("PRAGMA synchronous = NORMAL")
     db.execute("PRAGMA cache_size = -16000")
     return db
+
+
+def _share(db: sqlite3.Connection) -> None:
+    """WAL mode. SQLite does not wait by itself while another process turns a new file to it."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+        time.sleep(0.01)
 
 
 def _create(db: sqlite3.Connection) -> sqlite3.Connection:

@@ -268,13 +268,17 @@ def test_a_transaction_that_sqlite_itself_took_back_is_not_kept_in_memory(path: 
 # --- a file that breaks or goes away ---
 
 
-def harm(path: Path) -> None:
-    """Overwrite all pages but the first one in place, as a broken disk does."""
+def overwrite(path: Path) -> None:
+    """All pages but the first one, in place, as a broken disk does."""
     size = path.stat().st_size
     assert size > 40_000
     with path.open("r+b") as file:
         file.seek(4096)
         file.write(b"\xa5" * (size - 4096))
+
+
+def cut(path: Path) -> None:
+    os.truncate(path, 10_000)
 
 
 @pytest.fixture
@@ -289,9 +293,10 @@ def full(path: Path) -> Iterator[Index]:
     index.close()
 
 
+@pytest.mark.parametrize("harm", [overwrite, cut])
 @pytest.mark.parametrize("asked", ["upsert", "cursor", "visits", "facts", "search", "newest"])
 def test_a_file_that_breaks_while_it_is_open_is_built_anew(
-    full: Index, path: Path, asked: str, caplog: pytest.LogCaptureFixture
+    full: Index, path: Path, harm: Callable[[Path], None], asked: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     graph = full.graph()
     harm(path)
@@ -323,7 +328,7 @@ def test_a_visit_that_began_before_the_file_broke_does_not_skip_what_it_had_read
     """Else its cursor would say that the index holds what is lost."""
     assert full.cursor("one") == full.cursor("one") == {"n": 5}
     assert full.cursor("two") == {}
-    harm(path)
+    overwrite(path)
     for collector in ("one", "two", "one"):
         with pytest.raises(CollectError, match="begins from the start"):
             full.upsert(collector, page(5), T0)
