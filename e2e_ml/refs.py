@@ -44,6 +44,8 @@ class Kind(StrEnum):
     ENDPOINT = "endpoint"
     MONITOR = "monitor"
 
+    __hash__ = str.__hash__  # an enumeration's own is written in Python, and a `Ref` is hashed thousands of times
+
 
 FESTAF, FEAST, AIRFLOW, MLFLOW, DATASET = "festaf", "feast", "airflow", "mlflow", "dataset"
 FEATURE_STORES = (FESTAF, FEAST)

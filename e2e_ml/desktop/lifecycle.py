@@ -10,6 +10,8 @@ from PySide6.QtCore import QObject, Signal
 from e2e_ml.lineage.graph import Graph
 from e2e_ml.lineage.index.given import graph_of
 
+LARGE = 20_000  # things; from there on a panel paints what is seen first, and the rest in the loop's next turn
+
 
 class Lifecycle(QObject):
     changed = Signal()

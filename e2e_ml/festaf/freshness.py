@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, cast
 
 import croniter as _cron
@@ -186,6 +187,7 @@ class Ticks:
     period: timedelta  # between the two ends around the moment
 
 
+@lru_cache(maxsize=256)  # many views have one schedule, and are asked about at one moment
 def expected(schedule: str, now: datetime) -> Ticks | None:
     """The interval ends that `schedule` (cron or a preset, in UTC) promises around `now`; None where there are none."""
     if schedule in ("@once", "@continuous", "None"):

@@ -178,6 +178,7 @@ class Graph:
         self._names, self._kinds = names, kinds
         self._adjacency, self._candidates = adjacency, candidates
         self._size = int(np.count_nonzero(kinds))
+        self._masks: dict[frozenset[Kind], Mask] = {}  # asked for again at every walk
 
     def __contains__(self, ref: Ref) -> bool:
         return self._number(ref) is not None
@@ -312,7 +313,12 @@ class Graph:
         return self.walk(start, down=down, depth=depth, left_out=NOT_FLOW, stop=NOT_THROUGH)
 
     def _kind_mask(self, kinds: Collection[Kind]) -> Mask | None:
-        return np.isin(self._kinds, [KIND_NUMBERS[kind] for kind in kinds]) if kinds else None
+        if not kinds:
+            return None
+        key = frozenset(kinds)
+        if (mask := self._masks.get(key)) is None:
+            mask = self._masks[key] = np.isin(self._kinds, [KIND_NUMBERS[kind] for kind in kinds])
+        return mask
 
     # --- for `Walk` ---
 
@@ -352,6 +358,8 @@ class Walk(Mapping[Ref, int]):
         self._things, self._distances, self._by = (
             (reached.things, reached.distances, reached.by) if reached else (empty, empty, empty)
         )
+        self._order: npt.NDArray[np.int64] | None = None  # places by number, once a thing is looked for
+        self._in_order = empty
 
     def __len__(self) -> int:
         return len(self._things)
@@ -401,10 +409,14 @@ class Walk(Mapping[Ref, int]):
 
     def _at(self, ref: Ref) -> int | None:
         number = self._graph.number_of(ref)
-        if number is None:
+        if number is None or not len(self._things):
             return None
-        found = np.flatnonzero(self._things == number)
-        return int(found[0]) if len(found) else None
+        if self._order is None:
+            self._order = np.argsort(self._things)
+            self._in_order = self._things[self._order]
+        place = min(int(np.searchsorted(self._in_order, number)), len(self._in_order) - 1)
+        return int(self._order[place]) if self._in_order[place] == number else None
+
 
 
 def _relations(relations: Collection[Relation]) -> Mask | None:

@@ -25,7 +25,7 @@ from PySide6.QtWidgets import (
 from e2e_ml.desktop.appearance import Appearance
 from e2e_ml.desktop.elided import ElidedLabel
 from e2e_ml.desktop.focus import Focus
-from e2e_ml.desktop.lifecycle import Lifecycle
+from e2e_ml.desktop.lifecycle import LARGE, Lifecycle
 from e2e_ml.desktop.panels import consequences, signs, tree, words
 from e2e_ml.desktop.panels.answers import QUESTIONS, five_answers
 from e2e_ml.desktop.panels.code_box import CodeBox
@@ -220,6 +220,10 @@ class Inspector(QWidget):
         links = [self.kind, self.answers, self.no_pipeline, self.table, *said, *self.cards]
         for part in links:
             part.chosen.connect(self._go)
+        self._later = QTimer(self)
+        self._later.setSingleShot(True)
+        self._later.setInterval(0)
+        self._later.timeout.connect(self._show_consequences)
         self._tick = QTimer(self)
         self._tick.setInterval(_TICK)
         self._tick.timeout.connect(self.refresh)
@@ -277,6 +281,11 @@ class Inspector(QWidget):
 
     # What is shown.
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether a part of it waits for the loop's next turn."""
+        return self._later.isActive()
+
     def _turn(self, _ref: Ref, _origin: str) -> None:
         self.refresh()
         self.area.verticalScrollBar().setValue(0)
@@ -293,7 +302,10 @@ class Inspector(QWidget):
         told = five_answers(graph, ref, now)
         self.answers.show_answers([(answer.question, answer.lines, answer.code) for answer in told])
         self._show_pipelines(graph, ref, pipelines(graph, ref, now))
-        self._show_consequences(graph, ref, now)
+        if len(graph) > LARGE:
+            self._later.start()  # what is seen first is painted first
+        else:
+            self._show_consequences()
         all_uses = uses_in_all(graph, ref)
         found = all_uses.runs
         more = f" · the newest {len(found)} of {all_uses.total:,}" if all_uses.total > len(found) else ""
@@ -303,8 +315,11 @@ class Inspector(QWidget):
         self.evidence.setText(("all " if len(found) > 1 else "") + self.table.evidence if self.table.evidence else "")
         self.no_uses.setVisible(not found)
 
-    def _show_consequences(self, graph: Graph, ref: Ref, now: datetime) -> None:
+    def _show_consequences(self) -> None:
         """What is late upstream, what a change touches, what sets a version apart; an empty section is hidden."""
+        graph, ref, now = self._lifecycle.graph, self._focus.current, self._clock()
+        if ref is None:
+            return
         other = consequences.compared_with(graph, ref)
         if other is not None:
             self.comparison.heading.setText(f"Compared with v{other.name}")

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import QWidget
 from e2e_ml.desktop.actions import ACTIONS
 from e2e_ml.desktop.appearance import Appearance
 from e2e_ml.desktop.focus import Focus
-from e2e_ml.desktop.lifecycle import Lifecycle
+from e2e_ml.desktop.lifecycle import LARGE, Lifecycle
 from e2e_ml.desktop.operations import Operation, Operations
 from e2e_ml.desktop.panels import words
 from e2e_ml.desktop.panels.lineage.asked import Asked, Fan, Side
@@ -127,7 +127,10 @@ class LineageView(Pointing):
         self._asked = self._asked.about_another()
         self._fits = True
         self._at = self._chosen = self._chosen_line = None
-        self._refresh_if_seen()
+        if len(self._lifecycle.graph) > LARGE:
+            self._later.start()
+        else:
+            self._refresh_if_seen()
 
     def ask(self, asked: Asked, *, keep: Key | None = None) -> None:
         """Draw what a person asks for; `keep` stays where it is on the screen."""
@@ -138,6 +141,11 @@ class LineageView(Pointing):
         if before is not None:
             self._fits = False
         self.refresh(lambda: self.hold(keep, before) if keep is not None and before is not None else None)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether it is about to be drawn again."""
+        return self._later.isActive() or self._laying is not None
 
     def _refresh_if_seen(self) -> None:
         """A drawing behind another page costs nothing: it is made when it is shown."""
