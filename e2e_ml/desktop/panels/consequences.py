@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from e2e_ml.desktop.panels import words
-from e2e_ml.desktop.panels.spans import LISTED, Span, joined, link, links, nodes_of, quiet
+from e2e_ml.desktop.panels.spans import LISTED, Span, link, links, nodes_of, quiet
 from e2e_ml.lineage import questions
 from e2e_ml.lineage.graph import Graph, Node
 from e2e_ml.refs import Kind, Ref
@@ -39,7 +39,7 @@ def if_it_changes(graph: Graph, ref: Ref) -> list[Line]:
             )
             for who in found.people
         ]
-        lines.append((Span("Tell ", dim=True), *_some(told)))
+        lines.append((Span("Tell ", dim=True), *_some(told, " · ")))  # a name may have a comma in it
     return lines
 
 
@@ -50,10 +50,11 @@ def _live(graph: Graph, live: questions.Live) -> Span:
     return Span(f"{link(node).text}{as_}", live.version, tip=at)
 
 
-def _some(spans: list[Span]) -> list[Span]:
+def _some(spans: list[Span], between: str = ", ") -> list[Span]:
     rest = len(spans) - LISTED
     more = [Span(f" and {rest} more", dim=True)] if rest > 0 else []
-    return [*joined(spans[:LISTED]), *more]
+    parts = [part for span in spans[:LISTED] for part in (Span(between, dim=True), span)]
+    return [*parts[1:], *more]
 
 
 def upstream_trouble(graph: Graph, ref: Ref, now: datetime) -> list[Line]:

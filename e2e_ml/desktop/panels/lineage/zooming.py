@@ -14,7 +14,7 @@ from e2e_ml.desktop.panels.lineage.sheet import Sheet
 
 LEAST, MOST = 72, 232  # px, the height of a small drawing
 # Below the first, a large drawing is not fitted by itself: it begins at the focus, at the second, and is dragged.
-_LARGE_LEAST, _LARGE_READ = 0.68, 0.84
+_LARGE_LEAST, _LARGE_READ = 0.6, 0.84
 _ZOOM = (0.08, 2.5)
 _MARGIN = 40  # px around a large drawing
 
