@@ -418,7 +418,6 @@ class Walk(Mapping[Ref, int]):
         return int(self._order[place]) if self._in_order[place] == number else None
 
 
-
 def _relations(relations: Collection[Relation]) -> Mask | None:
     if not relations:
         return None
