@@ -28,7 +28,7 @@ from e2e_ml.desktop.web.profile import Connection
 from e2e_ml.desktop.web.view import WebView
 from e2e_ml.desktop.window import Window
 from e2e_ml.lineage.graph import Graph
-from e2e_ml.refs import Kind, Ref
+from e2e_ml.refs import FESTAF, Kind, Ref
 from e2e_ml.routes import Lookup
 from e2e_ml.stack.service import Listener, Service, State, Status
 
@@ -230,7 +230,8 @@ class Workbench(QObject):
 
     def _name_project(self, graph: Graph) -> None:
         """The feature store's `Ref`s carry its project's name, which its own registry tells."""
-        projects = sorted(node.ref.instance for node in graph.nodes(Kind.PROJECT) if node.gone_since is None)
+        known = (node for node in graph.nodes(Kind.PROJECT) if node.gone_since is None)
+        projects = sorted(node.ref.instance for node in known if node.ref.scheme == FESTAF)
         if projects:
             self.connections["festaf"].instance = projects[0]
 

@@ -232,6 +232,9 @@ def alias_sign(version: Node) -> Sign | None:
 _MAIN = ("auc", "roc_auc", "pr_auc", "average_precision", "f1", "accuracy", "r2", "rmse", "mae", "log_loss", "loss")
 
 
+_OF_TOOLS = ("feast.", "system/")  # what a tool measured of itself, not of the model
+
+
 def main_metric(node: Node) -> tuple[str, float] | None:
     """The metric that stands for a run or version: a known name, also as `test_auc`, else the first by name."""
     metrics: Mapping[str, float] = node.facts.get("metrics") or {}
@@ -240,7 +243,8 @@ def main_metric(node: Node) -> tuple[str, float] | None:
             for name in (prefix + wanted, prefix + wanted + "_score"):
                 if name in metrics:
                     return name, metrics[name]
-    return next(iter(sorted(metrics.items())), None)
+    of_the_model = {name: value for name, value in metrics.items() if not name.startswith(_OF_TOOLS)}
+    return next(iter(sorted((of_the_model or metrics).items())), None)
 
 
 def _figure(node: Node) -> str:
