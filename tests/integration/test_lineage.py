@@ -410,7 +410,10 @@ def test_a_service_that_is_killed_while_it_is_read(world: World, name: str) -> N
     assert not [node for node in index.graph().nodes() if node.gone_since]
 
     def living(graph: Graph) -> set[str]:
-        return {str(n.ref) for n in graph.nodes() if n.ref.scheme == name and n.gone_since is None}
+        """What a visit reads whole: the rest is read in turn, some of it every half minute."""
+        kinds = (Kind.DAG, Kind.RUN, Kind.REGISTERED_MODEL, Kind.MODEL_VERSION)
+        nodes = (n for kind in kinds for n in graph.nodes(kind) if n.ref.scheme == name)
+        return {str(n.ref) for n in nodes if n.gone_since is None and n.facts}
 
     def apart() -> set[str]:
         return living(index.graph()) ^ living(world.graph)
