@@ -36,7 +36,7 @@ class Visit:
 
     collector: str  # "airflow:local"
     ok: bool
-    visited_at: datetime | None  # when it last succeeded, in UTC; None: never
+    visited_at: datetime | None  # when it last succeeded, in UTC; None: all there is was never read
     sentence: str  # what was read or is being read or, where it failed, why and what to do
     reading: bool = False  # whether a visit that takes long is under way
 
@@ -159,13 +159,17 @@ class Refresher:
             self._report[visit.collector] = visit
             return known
 
+    def has_more(self, name: str) -> bool:
+        """Whether a collector has older things still to read, as of its last visit."""
+        with self._lock:
+            return self._more.get(name, False)
+
     def next_visit(self, name: str, failures: int) -> float:
         """Seconds to the next visit of a collector: sooner while there is more to read, and after failures not at the
         same moment as others that failed with it."""
         if failures:
             return self.wait_seconds(failures) * random.uniform(0.75, 1.25)  # noqa: S311 - no secret
-        with self._lock:
-            return min(self._interval, SOONER) if self._more.get(name) else self._interval
+        return min(self._interval, SOONER) if self.has_more(name) else self._interval
 
     def wait_seconds(self, failures: int) -> float:
         """How long to wait after `failures` visits in a row that failed."""

@@ -67,7 +67,7 @@ class Reading:
         return min(times, default=None)
 
     def has_read(self, service: str) -> bool:
-        """Whether the service was ever read: what the graph holds of it is all there was then."""
+        """Whether all of the service was ever read: what the graph lacks of it was not there then."""
         return any(name.startswith(f"{service}:") and visit.visited_at for name, visit in self.report.items())
 
     def judge(self, edge: Edge, verdict: Verdict, by: str | None = None) -> Judgement:
@@ -87,9 +87,10 @@ class Reading:
         self._refresher.refresh_now()
 
     def visit_once(self) -> Report:
-        """Visit every service once, one after the other, on this thread."""
+        """Visit every service, one after the other, on this thread, until all that it has is read."""
         for collector in self._collectors:
-            self._refresher.visit(collector)
+            while self._refresher.visit(collector) and self._refresher.has_more(collector.name):
+                pass
             collector.close()
         return self.report
 

@@ -49,6 +49,7 @@ class Batch:
     sweep: int | None = None  # rises from sweep to sweep, e.g. the time at which it began
     gone: tuple[Ref, ...] = ()
     progress: str = ""  # for people, where there is more to come: "Reading DAG runs: 12,000 so far."
+    ends: bool = True  # whether the visit ends with it
 
 
 class Collector(Protocol):

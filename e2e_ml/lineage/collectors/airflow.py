@@ -113,7 +113,7 @@ class _Visit(Visit):
         yield from self.walk("instances", (Kind.TASK_INSTANCE,), self._older_instances)
         yield from self._reasons()
         yield from self._describe()
-        yield self.batch()
+        yield self.batch(ends=True)
 
     # --- what is new ---
 
@@ -204,6 +204,8 @@ class _Visit(Visit):
                 return
             turn = self.state[key] = {**turn, "total": page.total, "place": page.next}
             yield self.batch(told, sweep=sweep)
+        if "done" not in turn:
+            self.progress[key] = f"Reading {kind}s: more are to come of {turn['total']:,}."
         if grown:  # its newest
             yield self.batch(tell(self._api.page(listing, START, limit, **filters)))
 
@@ -300,13 +302,13 @@ class _Visit(Visit):
         if not pending and self._seen:
             turns: int = self.state.get("dags", {}).get("turns", 0)
             pending.append(self._seen[turns % len(self._seen)])
-        for _ in range(MOST_DESCRIBED):
-            if not pending:
-                return
-            dag_id = pending.pop(0)
+        for dag_id in pending[:MOST_DESCRIBED]:
+            pending.remove(dag_id)
             details = self._or_none(self._api.details, dag_id)
             if details is not None:
                 yield self.batch([records.dag_in_full(self._instance, details, self._constants(dag_id))])
+        if pending:
+            self.progress["sources"] = f"Reading what DAGs say of themselves: {len(pending):,} to go."
 
     def _constants(self, dag_id: str) -> Constants | None:
         if "sources" in self._memory.refused:

@@ -109,7 +109,7 @@ class _Visit(Visit):
         yield from self.walk("logged_models", (Kind.LOGGED_MODEL,), self._older_logged_models)
         yield from self.walk("versions", (Kind.MODEL_VERSION,), self._older_versions)
         yield from self._files()
-        yield self.batch()
+        yield self.batch(ends=True)
 
     # --- experiments ---
 
@@ -297,6 +297,8 @@ class _Visit(Visit):
         wanted, self._waiting[:MOST_FILES] = self._waiting[:MOST_FILES], []
         if wanted:
             yield self.batch([self._file(*file) for file in wanted])
+        if self._waiting:
+            self.progress["files"] = f"Reading the columns of models: {len(self._waiting):,} to go."
 
     def _file(self, kind: str, name: str, version: str = "") -> Record | None:
         """What an artifact tells; nothing where it is not there or cannot be had."""

@@ -71,7 +71,7 @@ class OpenLineageCollector:
             cursor = {**reading.cursor(), "inbox": page["inbox"], "after": page["next"]}
             more = bool(events) and page["next"] < page["newest"]
             progress = f"Reading OpenLineage events: {page['next']:,} of {page['newest']:,}." if more else ""
-            yield Batch(reading.records(), cursor, gone=tuple(reading.gone), progress=progress)
+            yield Batch(reading.records(), cursor, gone=tuple(reading.gone), progress=progress, ends=not more)
             if not more:
                 return
 

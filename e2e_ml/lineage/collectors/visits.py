@@ -42,7 +42,7 @@ class Visit:
     def __init__(self, state: State, again: bool) -> None:
         self.state = state
         self.now = 0.0  # by the service's clock
-        self.progress: dict[str, str] = {}  # of the lists that are read for the first time
+        self.progress: dict[str, str] = {}  # of what is read for the first time
         self.looks_again = again
         self.begin_sweep()
 
@@ -71,6 +71,7 @@ class Visit:
         sweep: int | None = None,
         whole: Iterable[Kind] = (),
         gone: Iterable[Ref] = (),
+        ends: bool = False,
     ) -> Batch:
         return Batch(
             tuple(record for record in told if record is not None),
@@ -79,6 +80,7 @@ class Visit:
             self.sweep if sweep is None else sweep,
             tuple(gone),
             next(iter(self.progress.values()), ""),
+            ends,
         )
 
     def walk(self, key: str, kinds: Iterable[Kind], read: Callable[[Place, bool], Read]) -> Iterator[Batch]:

@@ -93,12 +93,12 @@ class Index:
         return cast(dict[str, Any], json.loads(rows[0][0])) if rows else {}
 
     def visited_at(self, collector: str) -> datetime | None:
-        """When a collector last succeeded, in UTC; None: never."""
+        """When a collector last succeeded, in UTC; None: it has not yet read all that there was at its first visit."""
         rows = self._ask("SELECT visited_at FROM sources WHERE name = ?", collector)
         return time(rows[0][0]) if rows else None
 
     def visits(self) -> dict[str, datetime | None]:
-        """When each collector last succeeded, in UTC, by its name."""
+        """When each collector last succeeded, in UTC, by its name; None: all was not yet read."""
         return {name: time(at) for name, at in self._ask("SELECT name, visited_at FROM sources ORDER BY name")}
 
     def _ask(self, query: str, *values: str) -> list[Any]:
@@ -139,10 +139,8 @@ class Index:
             linker = Linker(self._db, self._node, self._names.ref)
             keys = [instances(collector.partition(":")[0])] if is_new else []
             linker.settle(sorted(changed), partial(self._tell, now), keys)
-        self._db.execute(
-            "UPDATE sources SET cursor = ?, visited_at = ? WHERE number = ?",
-            (json.dumps(dict(batch.cursor)), now.isoformat(), source),
-        )
+        visited_at = now.isoformat() if batch.ends else None
+        self._db.execute(_VISITED, (json.dumps(dict(batch.cursor)), visited_at, batch.progress, source))
         return bool(self._changed)
 
     def _put(self, source: int, record: Record, sweep: int, now: datetime) -> int | None:
@@ -395,6 +393,11 @@ class Index:
 _ANEW = "The lineage index was built anew in the middle of a visit; the next one begins from the start."
 _TIMES = ("start", "created", "run_after")  # the facts that tell when a thing began
 
+# A visit counts once it has ended and nothing older was left to read; later ones count when they have ended.
+_VISITED = (
+    "UPDATE sources SET cursor = ?1, "
+    "visited_at = CASE WHEN ?3 = '' OR visited_at IS NOT NULL THEN coalesce(?2, visited_at) END WHERE number = ?4"
+)
 # What a source tells of a thing: its facts and its claims.
 _KEPT = (
     "SELECT facts.facts, records.claims FROM records LEFT JOIN facts USING (thing, source) "

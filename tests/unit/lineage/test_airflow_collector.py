@@ -11,7 +11,7 @@ import pytest
 
 from e2e_ml import refs
 from e2e_ml.lineage.collectors import CollectError
-from e2e_ml.lineage.collectors.airflow import AirflowCollector
+from e2e_ml.lineage.collectors.airflow import MOST_DESCRIBED, AirflowCollector
 from e2e_ml.lineage.collectors.visits import MOST_PAGES, TRICKLE
 from e2e_ml.lineage.graph import FACTS, Evidence, Graph, Node, Relation
 from e2e_ml.lineage.index import Index
@@ -77,6 +77,22 @@ def test_a_long_past_is_read_over_several_visits(index: Index) -> None:
     assert visit(collector, index).count(Kind.DAG_RUN) == MOST_PAGES * 10
     assert [b.progress for b in collector.collect(index.cursor(collector.name))][-1] == ""
     assert visit(collector, index).count(Kind.DAG_RUN) == (MOST_PAGES + 5) * 10
+
+
+def test_it_counts_as_read_when_its_past_and_its_sources_were_read(index: Index) -> None:
+    airflow = world(runs=(MOST_PAGES + 5) * 10, dags=MOST_DESCRIBED * 2 + 1, most=10)
+    collector = airflow.collector()
+    reads: list[bool] = []
+    for _ in range(4):
+        for batch in collector.collect(index.cursor(collector.name)):
+            index.upsert(collector.name, batch)
+            reads.append(index.visited_at(collector.name) is not None)
+        if reads[-1]:
+            break
+    assert reads.index(True) == len(reads) - 1  # at the end of a visit
+    graph = index.graph()
+    assert graph.count(Kind.DAG_RUN) == (MOST_PAGES + 5) * 10
+    assert all("doc_md" in each.facts for each in graph.nodes(Kind.DAG))
 
 
 def test_a_visit_that_is_cut_short_goes_on_where_it_was(index: Index) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import sqlite3
 import stat
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from e2e_ml import refs
-from e2e_ml.lineage.collectors import Batch
+from e2e_ml.lineage.collectors import Batch, Record
 from e2e_ml.lineage.graph import FACTS, Edge, Evidence, Graph, Node, Relation
 from e2e_ml.lineage.index import Index
 from e2e_ml.lineage.index.file import VERSION
@@ -35,6 +35,22 @@ def shown(graph: Graph) -> set[Ref]:
 
 def whole_batch() -> Batch:
     return batch(tuple(life.nodes().values()), tuple(life.edges()), Kind, {"since": 1.5})
+
+
+def test_a_service_counts_as_read_once_a_visit_has_ended_with_nothing_left_to_read(tmp_path: Path) -> None:
+    index, later = index_at(tmp_path), T0 + timedelta(minutes=5)
+
+    def read(*, ends: bool, progress: str = "", at: datetime = T0) -> datetime | None:
+        index.upsert("airflow", Batch((Record(Node(A)),), progress=progress, ends=ends), at)
+        return index.visited_at("airflow")
+
+    assert read(ends=False) is None  # a page of many
+    assert read(ends=True, progress="Reading DAG runs: 12,000 so far.") is None  # a visit of several
+    assert index.visits() == {"airflow": None}
+    assert read(ends=True) == T0
+    assert read(ends=False, at=later) == T0  # a visit that may yet fail
+    assert read(ends=True, progress="Reading DAG runs: 12,000 so far.", at=later) == later
+    index.close()
 
 
 def test_a_restart_keeps_everything(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from e2e_ml import refs
 from e2e_ml.festaf import run_tags
 from e2e_ml.lineage.collectors import CollectError
-from e2e_ml.lineage.collectors.mlflow import PAGE, VERSIONS, MlflowCollector
+from e2e_ml.lineage.collectors.mlflow import MOST_FILES, PAGE, VERSIONS, MlflowCollector
 from e2e_ml.lineage.collectors.mlflow_records import columns_of_mlmodel, columns_of_schema
 from e2e_ml.lineage.collectors.visits import MOST_PAGES, TRICKLE
 from e2e_ml.lineage.graph import FACTS, Graph, Node
@@ -73,6 +73,15 @@ def test_runs_of_the_same_moment_are_all_read(index: Index) -> None:
     for _ in range(PAGE * 3 + 7):
         mlflow.run(LONG_AGO)
     assert visit(mlflow.collector(), index).count(Kind.RUN) == PAGE * 3 + 7
+
+
+def test_it_counts_as_read_when_the_columns_of_its_models_were_read(index: Index) -> None:
+    mlflow = world(versions=MOST_FILES + 1)
+    collector = mlflow.collector()
+    visit(collector, index)
+    assert index.visited_at(collector.name) is None
+    visit(collector, index)
+    assert index.visited_at(collector.name) is not None
 
 
 def test_a_visit_that_is_cut_short_goes_on_where_it_was(index: Index) -> None:

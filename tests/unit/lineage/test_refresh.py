@@ -17,6 +17,7 @@ from e2e_ml.lineage.collectors import Batch, CollectError, Record
 from e2e_ml.lineage.graph import Graph, Node
 from e2e_ml.lineage.index import Index
 from e2e_ml.lineage.refresh import Refresher, Report, Visit
+from e2e_ml.stack.reading import Reading
 from tests.unit.lineage.batches import batch
 
 SOON = 20.0  # seconds; a test that waits longer has found a fault
@@ -135,7 +136,9 @@ class Long(Counting):
         for number in range(cursor.get("n", 0), self.batches):
             self.go.get(timeout=SOON)
             ref = refs.dag("local", f"d{number}")
-            yield Batch((Record(Node(ref)),), {"n": number + 1}, progress=self.progress)
+            yield Batch(
+                (Record(Node(ref)),), {"n": number + 1}, progress=self.progress, ends=number == self.batches - 1
+            )
 
     def look_again(self) -> None:
         self.looks += 1
@@ -151,7 +154,7 @@ def test_a_visit_that_takes_long_says_how_far_it_is(index: Index, monkeypatch: p
     graph, report = heard.get(timeout=SOON)
     visit = report["airflow:local"]
     assert (visit.ok, visit.reading, visit.sentence) == (True, True, "Reading runs: 12,000 so far.")
-    assert visit.visited_at is not None
+    assert visit.visited_at is None  # all there is has not been read
     assert len(graph) == 1
     for _ in range(2):
         collector.go.put(None)
@@ -203,3 +206,24 @@ def test_back_off(index: Index, failures: int, seconds: float) -> None:
 
 def test_a_visit_that_never_succeeded_has_no_age() -> None:
     assert Visit("airflow:local", False, None, "").age(datetime.now(UTC)) is None
+
+
+class Bitwise(Counting):
+    """Has three visits' worth to read."""
+
+    def collect(self, cursor: Mapping[str, Any]) -> Iterator[Batch]:
+        n = cursor.get("n", 0) + 1
+        progress = f"Reading DAG runs: {n} so far." if n < 3 else ""
+        yield Batch((Record(Node(refs.dag("local", f"d{n}"))),), {"n": n}, progress=progress)
+
+
+def test_one_visit_of_a_workspace_reads_all_there_is(tmp_path: Path) -> None:
+    down = Counting("mlflow:lab")
+    down.down = CollectError("MLflow does not answer. Start it.")
+    reading = Reading(tmp_path / "index.sqlite", tmp_path / "said.jsonl", [Bitwise(), down])
+    assert not reading.has_read("airflow")
+    report = reading.visit_once()
+    assert report["airflow:local"].sentence == "Read 1 things."
+    assert reading.graph().count(DAG.kind) == 3
+    assert (reading.has_read("airflow"), reading.has_read("mlflow")) == (True, False)
+    reading.stop()
