@@ -57,9 +57,10 @@ def of_batch(view: View) -> PlainView:
 
 def of_stream(view: StreamView) -> PlainView:
     spec, meta = view.spec, view.meta
+    features = sorted(spec.features, key=lambda feature: feature.name)  # Feast keeps them in no order of its own
     return PlainView(
         spec.project, spec.name, spec.description, spec.owner, spec.tags, spec.entities, spec.entity_columns,
-        spec.features, _fed_by(spec.batch_source, spec.stream_source), spec.ttl,
+        features, _fed_by(spec.batch_source, spec.stream_source), spec.ttl,
         spec.timestamp_field or _event_time(spec.batch_source, spec.stream_source), (),
         code_of(spec.transformation, spec.function), spec.aggregations,
         meta.created, meta.updated, meta.version,
