@@ -67,7 +67,10 @@ FACTS: Mapping[Kind, tuple[str, ...]] = {
         "state", "start", "end", "interval_start", "interval_end", "run_type", "run_after", "user",
         "reason",  # why it failed
     ),
-    Kind.TASK_INSTANCE: ("state", "start", "end", "try_number", "user"),  # user: of the operating system
+    Kind.TASK_INSTANCE: (
+        "state", "start", "end", "try_number", "user",  # user: of the operating system
+        "xcoms",  # what it handed on, where that names things of MLflow: {runs: [id], versions: ["name/3"]}
+    ),
     Kind.ASSET: (
         "name", "uri", "group", "last_event", "extra", "id",
         "written_by",  # its newest event: {at, dag_id, run_id, task_id, map_index, extra}

@@ -7,11 +7,12 @@ A file is YAML, one document a case:
     stores      scheme://project -> views: {name: {features, keys, time, place}}, services: {name: {features, target}}
     dags        DAG -> tags, file, source (Python, read as the collector of Airflow reads it), tasks: {task: operator}
     work        task instances: "dag run task start end user", "-" for what is not known
+    xcoms       "dag run task" -> the values that it handed on, read as the collector of Airflow reads them
     assets      URI -> writer: "dag run task", extra: of its event, about: of the asset itself
     datasets    URIs that the runs of any tool named
     runs        run -> experiment, time: "start end", user, tags, params, data: [{source, context, columns, targets}]
     experiments names of those without runs
-    versions    "model version" -> run, columns, tags
+    versions    "model version" -> run, columns, tags, created: a time
     models      model -> tags
     truth       declared, observed, inferred: links, "upstream relation downstream"
     also        links that are true and that nobody has to find
@@ -32,6 +33,7 @@ from typing import Any, cast
 import yaml
 
 from e2e_ml import refs
+from e2e_ml.lineage.collectors.airflow_xcoms import named
 from e2e_ml.lineage.collectors.dag_source import constants
 from e2e_ml.lineage.graph import Evidence, Node, Relation
 from e2e_ml.openlineage.naming import of_uri
@@ -209,6 +211,14 @@ def _work(part: Iterable[str]) -> Iterator[Node]:
         yield Node(refs.task_instance(AIRFLOW, dag, run, task_id, number), facts)
 
 
+def _xcoms(part: Mapping[str, Any]) -> Iterator[Node]:
+    for text, values in part.items():
+        dag, run, task = text.split()
+        task_id, _, index = task.partition("[")
+        ref = refs.task_instance(AIRFLOW, dag, run, task_id, int(index.rstrip("]")) if index else -1)
+        yield Node(ref, known(xcoms=named(values)))
+
+
 def _assets(part: Mapping[str, Any]) -> Iterator[Node]:
     for uri, asset in part.items():
         asset = asset or {}
@@ -254,7 +264,10 @@ def _models(part: Mapping[str, Any]) -> Iterator[Node]:
 def _versions(part: Mapping[str, Any]) -> Iterator[Node]:
     for name, version in part.items():
         model, number = name.split()
-        facts = known(run_id=version.get("run"), columns=words(version.get("columns")), tags=version.get("tags"))
+        facts = known(
+            run_id=version.get("run"), columns=words(version.get("columns")), tags=version.get("tags"),
+            created=at(version["created"]) if "created" in version else None,
+        )  # fmt: skip
         yield Node(refs.registered_model(MLFLOW, model))
         yield Node(refs.model_version(MLFLOW, model, number), {"version": number, **facts})
 
@@ -266,6 +279,6 @@ def _logged(part: Mapping[str, Any]) -> Iterator[Node]:
 
 
 _PARTS = {
-    "stores": _stores, "dags": _dags, "work": _work, "assets": _assets, "datasets": _datasets, "runs": _runs,
-    "experiments": _experiments, "models": _models, "versions": _versions, "logged": _logged,
+    "stores": _stores, "dags": _dags, "work": _work, "xcoms": _xcoms, "assets": _assets, "datasets": _datasets,
+    "runs": _runs, "experiments": _experiments, "models": _models, "versions": _versions, "logged": _logged,
 }  # fmt: skip

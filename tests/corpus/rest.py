@@ -92,11 +92,23 @@ def _airflow(told: Mapping[str, Any]) -> Answer:
         if found := re.fullmatch(r"/api/v2/dags/([^/]+)(?:/details)?", path):
             dags = [dag for dag in told["dags"] if dag["dag_id"] == unquote(found[1])]
             return httpx.Response(200, json=dags[0]) if dags else httpx.Response(404)
+        if found := re.fullmatch(r"/api/v2/dags/([^/]+)/dagRuns/([^/]+)/taskInstances/([^/]+)/xcomEntries(/.+)?", path):
+            return _xcoms(told.get("xcoms") or [], *(unquote(part or "") for part in found.groups()))
         if found := re.fullmatch(r"/api/v2/dagSources/([^/]+)", path):
             return httpx.Response(200, json={"content": (told.get("sources") or {}).get(unquote(found[1]), "")})
         return httpx.Response(404)
 
     return answer
+
+
+def _xcoms(told: list[dict[str, Any]], dag_id: str, run_id: str, task_id: str, key: str) -> httpx.Response:
+    """The XComs of a DAG run, without their values, or one of them."""
+    of_run = [x for x in told if (x["dag_id"], x["run_id"]) == (dag_id, run_id)]
+    if task_id == "~":
+        listed = [{k: v for k, v in x.items() if k != "value"} for x in of_run]
+        return httpx.Response(200, json={"xcom_entries": listed, "total_entries": len(listed)})
+    found = [x for x in of_run if (x["task_id"], x["key"]) == (task_id, key.removeprefix("/"))]
+    return httpx.Response(200, json=found[0]) if found else httpx.Response(404)
 
 
 def _mlflow(told: Mapping[str, Any]) -> Answer:

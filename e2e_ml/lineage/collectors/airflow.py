@@ -8,6 +8,7 @@ pages at each visit. Its requests are a constant number and those for what has c
     DAGs, assets               the whole list where it fits one page, else a page in turn and what the news name
     documentation and source   of the DAGs with a new version, and of one DAG in turn, for Airflow changes a version in
                                place that no run has used
+    XComs                      of task instances that have succeeded since, some at each visit
     what was deleted           is what a reading of the whole list did not name: at once where its count has shrunk,
                                else by a page of it now and then
 """
@@ -37,6 +38,8 @@ from e2e_ml.lineage.collectors.airflow_api import (
     Listing,
     Page,
 )
+from e2e_ml.lineage.collectors.airflow_xcoms import Memory as XComMemory
+from e2e_ml.lineage.collectors.airflow_xcoms import XComs
 from e2e_ml.lineage.collectors.dag_source import Constants, constants
 from e2e_ml.lineage.collectors.http import Api, Connection, StatusError, since
 from e2e_ml.lineage.collectors.visits import MOST_PAGES, START, TRICKLE, Place, Read, State, Visit
@@ -89,6 +92,7 @@ class _Memory:
         self.refused: set[str] = set()  # what this login may not read
         self.runs: set[tuple[str, str]] = set()  # that were new
         self.counted_at = 0.0
+        self.xcoms = XComMemory()
 
 
 class _Visit(Visit):
@@ -100,6 +104,7 @@ class _Visit(Visit):
         self._named: dict[str, None] = {}  # DAGs with new runs
         self._failed: dict[tuple[str, str], Any] = {}  # runs -> when they ended
         self._newest: dict[int, Any] | None = None  # event of an asset, by the asset's number
+        self._xcoms = XComs(self._instance, self._api, self._memory.xcoms, state.setdefault("xcoms", []))
 
     def batches(self) -> Iterator[Batch]:
         self._find_new_versions()
@@ -112,6 +117,8 @@ class _Visit(Visit):
         yield from self.walk("runs", (Kind.DAG_RUN,), self._older_runs)
         yield from self.walk("instances", (Kind.TASK_INSTANCE,), self._older_instances)
         yield from self._reasons()
+        if handed_on := self._xcoms.read():
+            yield self.batch(handed_on)
         yield from self._describe()
         yield self.batch(ends=True)
 
@@ -157,7 +164,7 @@ class _Visit(Visit):
         updated = {"updated_at_gte": start}
         lists: tuple[tuple[str, Listing, _Tell, State], ...] = (
             ("runs", RUNS, self._new_runs, {**updated, "order_by": ["updated_at"]}),
-            ("instances", INSTANCES, self._instances, {**updated, "order_by": ["id"]}),
+            ("instances", INSTANCES, self._new_instances, {**updated, "order_by": ["id"]}),
             ("events", EVENTS, self._events, {"timestamp_gte": start, "order_by": ["timestamp"]}),
         )
         for key, listing, tell, filters in lists:
@@ -217,9 +224,10 @@ class _Visit(Visit):
             self._failed = failed  # why runs of long ago failed is not asked for
         return Read(told, len(page.items), page.next)
 
-    def _older_instances(self, place: Place, _first: bool) -> Read:
+    def _older_instances(self, place: Place, first: bool) -> Read:
         page = self._api.page(INSTANCES, place, order_by=["-id"])
-        return Read(self._instances(page), len(page.items), page.next)
+        newest = first and not place  # what those of long ago handed on is not asked for
+        return Read((self._new_instances if newest else self._instances)(page), len(page.items), page.next)
 
     # --- what pages tell ---
 
@@ -244,6 +252,10 @@ class _Visit(Visit):
     def _runs(self, page: Page) -> Iterator[Record]:
         self._failed.update(_failures(page))
         return (records.dag_run(self._instance, record) for record in page.items)
+
+    def _new_instances(self, page: Page) -> Iterator[Record]:
+        self._xcoms.note(page.items)
+        return self._instances(page)
 
     def _instances(self, page: Page) -> Iterator[Record]:
         return records.task_instances(self._instance, page.items)

@@ -120,6 +120,24 @@ class AirflowApi:
         )  # fmt: skip
         return [event for event in answer["content"] if isinstance(event, dict)]
 
+    def xcoms(self, dag_id: str, run_id: str) -> list[Any]:
+        """The XComs of a DAG run's tasks, the first page of them, without their values."""
+        wanted = {"dag_id": dag_id, "dag_run_id": run_id, "task_id": "~", "limit": LIMIT}
+        return list(self.call("XComApi", "get_xcom_entries", **wanted)["xcom_entries"])
+
+    def xcom(self, entry: Mapping[str, Any]) -> Any:
+        """The value of an XCom in a list, as it lies in Airflow's database: nothing is made of it there."""
+        answer = self.call(
+            "XComApi", "get_xcom_entry", dag_id=entry["dag_id"], dag_run_id=entry["run_id"], task_id=entry["task_id"],
+            xcom_key=entry["key"], map_index=entry["map_index"], deserialize=False,
+        )  # fmt: skip
+        return answer["value"]
+
+    @property
+    def requests(self) -> int:
+        """Sent so far."""
+        return self._api.requests
+
     def call(self, api: str, method: str, **arguments: Any) -> Any:
         """The JSON that answers a call of the client. Raises CollectError."""
         if api not in self._apis:

@@ -76,7 +76,7 @@ def failed(instance: str, task_instance: Json, reason: str) -> Record:
 
 
 def task_instances(instance: str, records: Iterable[Json]) -> Iterator[Record]:
-    """Task instances, and once each the tasks that they are of."""
+    """Task instances, and once each the tasks that they are of. What one handed on stays while it counts as done."""
     tasks: dict[Ref, Record] = {}
     for record in records:
         dag_id, task_id = record["dag_id"], record["task_id"]
@@ -88,11 +88,17 @@ def task_instances(instance: str, records: Iterable[Json]) -> Iterator[Record]:
             "user": record.get("unixname"),
         }
         run_id, index = record["dag_run_id"], record.get("map_index", -1)
-        yield Record(Node(refs.task_instance(instance, dag_id, run_id, task_id, index), known(facts)))
+        ref = refs.task_instance(instance, dag_id, run_id, task_id, index)
+        yield Record(Node(ref, known(facts)), keeps=frozenset({"xcoms"} if record.get("state") == "success" else ()))
         task = refs.task(instance, dag_id, task_id)
         operator = {"operator": record.get("operator_name") or record.get("operator")}
         tasks.setdefault(task, Record(Node(task, known(operator)), (_contains(instance, dag_id, task),)))
     yield from tasks.values()
+
+
+def handed_on(instance: str, of: tuple[str, str, str, int], names: Mapping[str, list[str]]) -> Record:
+    """What the XComs of a task instance name, laid over what is known of it."""
+    return Record(Node(refs.task_instance(instance, *of), {"xcoms": dict(names)}), partial=True)
 
 
 def _contains(instance: str, dag_id: str, task: Ref) -> Edge:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from e2e_ml.lineage.rules import columns, constants, declared, intervals, observed
+from e2e_ml.lineage.rules import columns, constants, declared, intervals, observed, xcoms
 from e2e_ml.lineage.rules.look import Rule
 from e2e_ml.refs import Kind
 
@@ -35,12 +35,18 @@ RULES: Mapping[Kind, tuple[Rule, ...]] = {
         declared.names_of_run,
         declared.data_of_run,
         declared.task_of_run,
+        xcoms.task_of_run,
         observed.dag_of_script,
         columns.features_of_run,
         intervals.task_around_run,
     ),
     Kind.REGISTERED_MODEL: (declared.names_of_model,),
     Kind.LOGGED_MODEL: (declared.names_of_model, columns.features_of_model),
-    Kind.MODEL_VERSION: (declared.names_of_model, declared.endpoint_of_version, columns.features_of_model),
+    Kind.MODEL_VERSION: (
+        declared.names_of_model,
+        declared.endpoint_of_version,
+        xcoms.task_of_version,
+        columns.features_of_model,
+    ),
     Kind.ALIAS: (declared.version_of_alias,),
 }

@@ -12,7 +12,7 @@ from typing import Any
 
 from e2e_ml import refs
 from e2e_ml.lineage.graph import Edge, Evidence, Node, Relation
-from e2e_ml.lineage.rules import keys, words
+from e2e_ml.lineage.rules import keys, words, xcoms
 from e2e_ml.lineage.rules.facts import mapping, moment, pairs, text, texts
 from e2e_ml.lineage.rules.look import Answer, Look
 from e2e_ml.refs import Ref
@@ -53,7 +53,7 @@ def task_around_run(run: Node, look: Look) -> Iterator[Edge]:
     began, ended = moment(run.facts.get("start")), moment(run.facts.get("end"))
     script = tags.get("mlflow.source.name", "").lower()
     by_hand = tags.get("mlflow.source.type", "").upper() == "NOTEBOOK" or any(word in script for word in _NOTEBOOKS)
-    if began is None or tags.get("airflow.dag_id") or by_hand:
+    if began is None or tags.get("airflow.dag_id") or by_hand or xcoms.starter(run, look) is not None:
         return
     start, end = began.timestamp(), ended.timestamp() if ended else None
     around = [answer for key in keys.busy(start) for answer in look(key) if _holds(answer, start, end)]

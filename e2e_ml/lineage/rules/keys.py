@@ -108,6 +108,12 @@ def mentioned(kind: Kind, name: str) -> str:
     return f"mentioned {kind} {name}"
 
 
+def handed_on(what: str, name: str) -> str:
+    """Answered by the task instances whose XComs name a run (`runs`, its id) or a version (`versions`, `name/3`):
+    {start, end}, in seconds since 1970."""
+    return f"handed on {what} {name}"
+
+
 def works_as(task: Ref) -> str:
     """Answered by a task with its operator."""
     return f"works as {task}"
@@ -198,6 +204,10 @@ def answers(node: Node) -> Iterator[Key]:
             yield Key(works_as(ref), operator)
         case Kind.TASK_INSTANCE:
             yield from _busy(facts)
+            interval = {"start": _seconds(facts.get("start")), "end": _seconds(facts.get("end"))}
+            for what, names in mapping(facts.get("xcoms")).items():
+                for name in texts(names):
+                    yield Key(handed_on(what, name), interval)
         case Kind.DAG_RUN if node.gone_since is None:
             dag = refs.dag(ref.instance, ref.keys[0])
             brief = {"run_id": ref.keys[1], **{k: facts[k] for k in _RUN_FACTS if k in facts}}

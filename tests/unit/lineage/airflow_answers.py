@@ -35,6 +35,7 @@ class Airflow:
     instances: list[Json] = field(default_factory=list[Json])
     assets: list[Json] = field(default_factory=list[Json])
     events: list[Json] = field(default_factory=list[Json])
+    xcoms: list[Json] = field(default_factory=list[Json])
     source: str = ""
     refuses: set[str] = field(default_factory=set[str])  # words in paths
     _numbers: Iterator[int] = field(default_factory=count)
@@ -72,6 +73,12 @@ class Airflow:
             "unixname": "ada", "operator_name": "@task", "updated_at": at.isoformat(),
         })  # fmt: skip
         return run_id
+
+    def xcom(self, dag_id: str, run_id: str, value: Any, key: str = "return_value", task_id: str = "fit") -> None:
+        self.xcoms.append({
+            "key": key, "dag_id": dag_id, "run_id": run_id, "task_id": task_id, "map_index": -1, "value": value,
+            "timestamp": self.now.isoformat(),
+        })  # fmt: skip
 
     def asset(self, uri: str, **more: Any) -> None:
         number = len(self.assets) + 1
@@ -117,6 +124,12 @@ class Airflow:
             case ["dags", dag_id, "dagRuns", run_id, "taskInstances"]:
                 of = [i for i in self.instances if (i["dag_id"], i["dag_run_id"]) == (dag_id, run_id)]
                 return self._list("task_instances", [i for i in of if i["state"] == query["state"]], query, "id")
+            case ["dags", dag_id, "dagRuns", run_id, "taskInstances", "~", "xcomEntries"]:
+                told = [{k: v for k, v in x.items() if k != "value"} for x in self._xcoms(dag_id, run_id)]
+                return {"xcom_entries": told, "total_entries": len(told)}
+            case ["dags", dag_id, "dagRuns", run_id, "taskInstances", task_id, "xcomEntries", *key]:
+                found = [x for x in self._xcoms(dag_id, run_id) if (x["task_id"], x["key"]) == (task_id, "/".join(key))]
+                return found[0] if found else None
             case ["dags", _, "dagRuns", _, "taskInstances", _, "logs", _]:
                 error = {"exc_type": "FeatureStoreError", "exc_value": "no column 'temp'."}
                 return {"content": [{"event": "Task failed", "error_detail": [error]}]}
@@ -134,6 +147,9 @@ class Airflow:
                 return self._list("asset_events", events, query, "id")
             case _:
                 return None
+
+    def _xcoms(self, dag_id: str, run_id: str) -> list[Json]:
+        return [x for x in self.xcoms if (x["dag_id"], x["run_id"]) == (dag_id, run_id)]
 
     def _list(
         self, key: str, items: Iterable[Json], query: httpx.QueryParams, name: str, *, keyset: bool = False

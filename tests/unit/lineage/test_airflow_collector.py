@@ -133,7 +133,7 @@ def requests_of_a_change(runs: int, index: Index) -> int:
 
 def test_requests_grow_with_the_change_and_not_with_the_whole() -> None:
     small, large = Index(None), Index(None)
-    assert requests_of_a_change(500, small) == requests_of_a_change(1_500, large) <= 12
+    assert requests_of_a_change(500, small) == requests_of_a_change(1_500, large) <= 15
     small.close()
     large.close()
 
