@@ -33,14 +33,17 @@ class Follow(QObject):
         views: Sequence[WebView],
         counterparts: Counterparts,
         lookup: Callable[[Graph], Lookup],
+        has_read: Callable[[str], bool],
         parent: QObject | None = None,
     ) -> None:
+        """`has_read`: whether all that a service had to tell was ever read."""
         super().__init__(parent)
         self._focus, self._lifecycle, self._views = focus, lifecycle, views
-        self._counterparts, self._lookup = counterparts, lookup
+        self._counterparts, self._lookup, self._has_read = counterparts, lookup, has_read
         self._origin = ""
         self._pointed: dict[str, Ref] = {}  # where each view was last led
         self._strayed: set[str] = set()  # views that the person led to a page that shows no single thing
+        self._early: set[str] = set()  # views that were led while the services were still read for the first time
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.setInterval(PAUSE)
@@ -70,9 +73,11 @@ class Follow(QObject):
     def _on_visit(self, view: WebView, ref: Ref | None) -> None:
         if ref is None:
             self._strayed.add(view.service)
+            self._early.discard(view.service)
             view.remark(self._stays(view))
             return
         self._strayed.discard(view.service)
+        self._early.discard(view.service)
         view.remark(None)
         if ref == self._pointed.get(view.service):
             return  # a tab of the page that we led it to
@@ -80,7 +85,8 @@ class Follow(QObject):
         self._focus.set(ref, view.service)
 
     def _on_news(self) -> None:
-        """A new graph may know counterparts that the last one did not; a view that is right already stays."""
+        """A new graph may know counterparts that the last one did not. A view that was led with everything read stays,
+        whatever comes later: nobody's page is taken away under their eyes."""
         lookup = self._lookup(self._lifecycle.graph)
         for view in self._views:
             view.lookup = lookup
@@ -89,10 +95,11 @@ class Follow(QObject):
         current = self._focus.current
         if current is None:
             return
+        early, self._early = self._early, set()
         for view in self._views:
             target = self._target(view, current)
             led = view.service in self._pointed or view.service in self._strayed or view.service == self._origin
-            if target is not None and not led:
+            if target is not None and (not led or view.service in early):
                 self._lead(view, target)
 
     def _stays(self, view: WebView) -> Remark:
@@ -161,4 +168,6 @@ class Follow(QObject):
     def _show(self, view: WebView, target: Ref) -> None:
         # A part without a page of its own is shown by another's, and a tab of that page is no way to another thing.
         self._pointed[view.service] = routes.shown(target, view.lookup) or target
+        if not all(self._has_read(other.service) for other in self._views):
+            self._early.add(view.service)
         view.show_ref(target)

@@ -100,7 +100,9 @@ class Workbench(QObject):
         self.connections: dict[str, Connection] = {}
         views = {service: self._view(service, instances[service]) for service in SERVICES}
         self.window = Window(name, self.lifecycle, self.focus, self.appearance, self.operations, views)
-        self.follow = Follow(self.focus, self.lifecycle, list(views.values()), counterparts, lookup, self)
+        self.follow = Follow(
+            self.focus, self.lifecycle, list(views.values()), counterparts, lookup, reader.has_read, self
+        )
         self._name_project(self.lifecycle.graph)
         self._wire()
         self._dress()

@@ -12,13 +12,13 @@ from e2e_ml.desktop.follow import PAUSE
 from e2e_ml.desktop.web.policy import origin
 from e2e_ml.desktop.web.view import WebView
 from e2e_ml.desktop.workbench import Workbench
-from e2e_ml.lineage.graph import Graph
+from e2e_ml.lineage.graph import Edge, Evidence, Graph, Node, Relation
 from e2e_ml.lineage.index.given import graph_of
-from e2e_ml.refs import Ref, dag_run, feature, feature_view
+from e2e_ml.refs import Ref, dag_run, feature, feature_view, source
 from e2e_ml.stack.service import Login, State
-from tests.desktop.lifecycles import CHAMPION, GUSTY, dag_ref, flights
+from tests.desktop.lifecycles import CHAMPION, GUSTY, dag_ref, flights, plus
 from tests.desktop.local_pages import Pages
-from tests.desktop.local_services import LocalStack
+from tests.desktop.local_services import FixedReader, LocalStack
 
 Open = Callable[[Graph], Workbench]
 
@@ -71,6 +71,26 @@ def test_what_is_chosen_before_the_services_are_up_is_shown_once_they_are(qtbot:
     start(qtbot, workbench)
     web = workbench.window.web
     qtbot.waitUntil(lambda: is_at(web["festaf"], GUSTY) and is_at(web["airflow"], DAG), timeout=WAIT)
+
+
+def test_a_first_reading_that_goes_on_leads_a_view_again_and_later_news_do_not(
+    qtbot: QtBot, open_workbench: Open
+) -> None:
+    workbench = open_workbench(flights())
+    reader, airflow = workbench.reader, workbench.window.web["airflow"]
+    assert isinstance(reader, FixedReader)
+    reader.unread = {"airflow"}
+    start(qtbot, workbench)
+    weather, fetch = source("flights", "weather"), dag_ref("flights.fetch")
+    workbench.focus.set(weather, "test")
+    qtbot.waitUntil(lambda: is_at(airflow, DAG), timeout=WAIT)  # what reads it is all that is known
+    reader.unread.clear()
+    reader.replace(plus([Node(fetch)], [Edge(fetch, weather, Relation.PRODUCES, Evidence.OBSERVED, "it wrote it")]))
+    qtbot.waitUntil(lambda: is_at(airflow, fetch), timeout=WAIT)
+    settle(qtbot, workbench)
+    reader.replace(flights())
+    qtbot.wait(1000)
+    assert is_at(airflow, fetch)
 
 
 def test_a_click_in_a_page_moves_the_focus_and_the_others_but_not_the_page_itself(
