@@ -6,7 +6,9 @@ cannot be cut short; and the client costs a second and 100 MiB of imports for si
 
 A visit asks for what has changed since the last one. Its requests are a constant number and those for what has changed:
 
-    runs                       those that have started or ended since, those that run, and the newest deleted ones
+    runs                       those that have started or ended since, those that run
+    deleted runs               the newest, and a page of the others in turn: MLflow neither tells nor orders by when one
+                               was deleted, but it lists them apart, and that list is short beside the whole
     logged models, versions    those updated since
     registered models          all, for a moved alias changes no time: 1,000 come in one answer
     a run's features.json      where the tag that has them was cut; Feast's own file is made of the tag and as short
@@ -30,13 +32,13 @@ from e2e_ml.festaf import run_tags
 from e2e_ml.lineage.collectors import Batch, Record
 from e2e_ml.lineage.collectors import mlflow_records as records
 from e2e_ml.lineage.collectors.http import Api, Connection, StatusError, TooSlowError, since
-from e2e_ml.lineage.collectors.visits import Place, Read, State, Visit
+from e2e_ml.lineage.collectors.visits import START, Place, Read, State, Visit
 from e2e_ml.refs import Kind
 
 FORM = 2  # of the cursor; one of another form is a first visit
 OVERLAP = 60.0  # seconds read twice, for clocks of other machines that wrote times
 PAGE = 200  # runs or logged models of a page; half as many and fewer where the server takes too long for them
-NEWEST = 100  # versions, and deleted runs, of a page
+NEWEST = 100  # versions, and deleted runs, that are looked at at every visit
 VERSIONS = 250  # of a page, when their turn comes
 MANY = 1_000  # experiments or registered models of a page: they are small
 MOST_IDS = 5_000  # experiments that one search is asked about
@@ -165,21 +167,26 @@ class _Visit(Visit):
             news.update({"token": token} if token else {"token": "", "step": step + 1})
             if items:
                 yield self.batch([tell(item) for item in items])
-        deleted = [run for ids in self._chunks() for run in self._deleted(ids)]
+        deleted = list(self._deleted())
         self.state["since"] = news["began"] - OVERLAP
         del self.state["news"]
         yield self.batch(gone=(refs.run(self._instance, run["info"]["run_id"]) for run in deleted))
 
-    def _deleted(self, ids: list[str]) -> list[Json]:
-        """The newest runs of those that were deleted; older ones are missed when their turn comes."""
-        wanted = {**_runs("", ascending=False), "run_view_type": "DELETED_ONLY", "max_results": NEWEST}
-        return self._search("runs", {**wanted, "experiment_ids": ids})[0]
+    def _deleted(self) -> Iterator[Json]:
+        """The newest runs of those that were deleted, and a page of the others in turn."""
+        more = False
+        for ids in self._chunks():
+            newest, token = self._search("runs", {**_deleted_runs(""), "experiment_ids": ids, "max_results": NEWEST})
+            more = more or bool(token)
+            yield from newest
+        if more:
+            place: Place = self.state.get("deleted", START)
+            found, following = self._before("runs", "attributes.start_time", _deleted_runs, _started, place)
+            self.state["deleted"] = following or START
+            yield from found
 
     def _older_runs(self, place: Place, first: bool) -> Read:
-        def started(run: Json) -> int:
-            return int(run["info"].get("start_time") or 0)
-
-        found, following = self._before("runs", "attributes.start_time", _runs, started, place)
+        found, following = self._before("runs", "attributes.start_time", _runs, _started, place)
         return Read([self._run(run, first) for run in found], len(found), following)
 
     def _older_logged_models(self, place: Place, first: bool) -> Read:
@@ -336,10 +343,17 @@ class _Visit(Visit):
         return answer.get(kind.replace("-", "_"), []), answer.get("next_page_token", "")
 
 
-def _runs(wanted: str, ascending: bool | None = None) -> State:
+def _runs(wanted: str) -> State:
     """Newest first, unless they are asked for since a time: then what comes meanwhile is at the end."""
-    upwards = ">=" in wanted if ascending is None else ascending
-    return {"filter": wanted, "order_by": [f"attributes.start_time {'ASC' if upwards else 'DESC'}"]}
+    return {"filter": wanted, "order_by": [f"attributes.start_time {'ASC' if '>=' in wanted else 'DESC'}"]}
+
+
+def _deleted_runs(wanted: str) -> State:
+    return {**_runs(wanted), "run_view_type": "DELETED_ONLY"}
+
+
+def _started(run: Json) -> int:
+    return int(run["info"].get("start_time") or 0)
 
 
 def _logged_models(wanted: str) -> State:

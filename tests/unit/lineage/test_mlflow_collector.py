@@ -151,6 +151,29 @@ def test_deleted_runs_are_gone_the_newest_at_once_and_the_others_in_their_turn(i
     assert len(living(visit(collector, index), Kind.RUN)) == 3
 
 
+@pytest.mark.parametrize("moments", [1, 10_000])  # at which the runs started
+def test_an_old_run_among_many_that_were_deleted_is_gone_soon_for_a_constant_price(moments: int, index: Index) -> None:
+    mlflow = world(runs=0, versions=0)
+    for number in range(PAGE * 5):
+        mlflow.run(LONG_AGO + number % moments)
+    collector = mlflow.collector()
+    for run in mlflow.runs[PAGE * 2 :]:
+        run["info"]["lifecycle_stage"] = "deleted"
+    for _ in range(2):
+        visit(collector, index)
+    asked: list[int] = []
+    for old in (0, PAGE, 7):
+        mlflow.runs[old]["info"]["lifecycle_stage"] = "deleted"
+        for _ in range(5):  # all pages of those that were deleted; a page of the others takes six times as long
+            mlflow.now += TRICKLE / 6
+            before = collector.requests
+            visit(collector, index)
+            asked.append(collector.requests - before)
+        assert mlflow.runs[old]["info"]["run_id"] not in living(index.graph(), Kind.RUN)
+    assert len(living(index.graph(), Kind.RUN)) == PAGE * 2 - 3
+    assert max(asked) <= 12  # three of them for pages whose turn it is
+
+
 def test_a_deleted_experiment_takes_its_runs_along(index: Index) -> None:
     mlflow = world()
     collector = mlflow.collector()
