@@ -9,10 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from e2e_ml import refs
-from e2e_ml.desktop.panels.lineage import explored
 from e2e_ml.desktop.panels.lineage.asked import Asked, Fan, Side
 from e2e_ml.desktop.panels.lineage.columns import ROWS, columns_of
-from e2e_ml.desktop.panels.lineage.explored import BEHIND, HUB, OPENED, explore
+from e2e_ml.desktop.panels.lineage.explored import OPENED, Bounds, explore
 from e2e_ml.desktop.panels.lineage.faces import face, label
 from e2e_ml.desktop.panels.lineage.judging import as_edge, said_in_words, verdicts
 from e2e_ml.desktop.panels.lineage.neighbourhood import (
@@ -114,7 +113,7 @@ def test_behind_a_hub_everything_is_counted_and_some_of_each_kind_is_led_to(monk
     read: list[Ref] = []
     get = Graph.get
     monkeypatch.setattr(Graph, "get", lambda self, ref: read.append(ref) or get(self, ref))
-    around = surroundings(graph, source, fan=8, runs=True)
+    around = surroundings(graph, source, Detail())
     assert around.kinds[Kind.RUN] == 2000
     assert around.kinds[Kind.MODEL_VERSION] == 2000
     texts = [fold.text for fold in folds(around.whole())]
@@ -145,29 +144,29 @@ def test_a_hub_is_looked_at_in_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Graph, "_edges", counted)
     for focus in (source, SERVICE, model):
         looked.clear()
-        surroundings(graph, focus, fan=8, runs=True)
-        assert max(looked) <= HUB
-        assert sum(looked) <= 2 * explored.LOOKS + HUB
+        surroundings(graph, focus, Detail())
+        assert max(looked) <= Bounds().hub
+        assert sum(looked) <= 2 * Bounds().looks + Bounds().hub
 
 
 def test_two_hubs_that_share_what_hangs_on_them_count_it_once() -> None:
     view, a, b = refs.feature_view("p", "v"), refs.feature_service("p", "a"), refs.feature_service("p", "b")
-    runs = [refs.run("l", f"{i:032x}") for i in range(HUB + 200)]
+    runs = [refs.run("l", f"{i:032x}") for i in range(Bounds().hub + 200)]
     graph = tied((view, a), (view, b), *((s, run) for s in (a, b) for run in runs))
-    around = surroundings(graph, view, fan=8, runs=True)
+    around = surroundings(graph, view, Detail())
     assert around.kinds[Kind.RUN] == len(runs)
     assert sum(fold.count for fold in folds(around.whole())) + len(of_kind(around.whole(), Kind.RUN)) == len(runs)
 
 
 def test_what_only_lies_behind_a_hub_is_led_to() -> None:
     view = refs.feature_view("p", "v")
-    features = [refs.feature("p", "v", f"f{i:04d}") for i in range(HUB + 300)]
+    features = [refs.feature("p", "v", f"f{i:04d}") for i in range(Bounds().hub + 300)]
     services = [refs.feature_service("p", f"s{i}") for i in range(40)]
     graph = tied(*((view, f) for f in features), *zip(features[-40:], services, strict=True))
-    around = surroundings(graph, view, fan=8, runs=True)
+    around = surroundings(graph, view, Detail())
     assert around.kinds[Kind.FEATURE_SERVICE] == 40
     whole = around.whole()
-    assert 1 <= len(of_kind(whole, Kind.FEATURE_SERVICE)) <= BEHIND
+    assert 1 <= len(of_kind(whole, Kind.FEATURE_SERVICE)) <= Bounds().behind
     assert {fold.text for fold in folds(whole)} == {f"+{len(features) - 7} more features", "+33 more feature services"}
     for service in of_kind(whole, Kind.FEATURE_SERVICE):
         assert any(tie.downstream == service for tie in whole.ties)
@@ -178,7 +177,7 @@ def test_what_only_lies_behind_a_hub_is_led_to() -> None:
 
 def test_what_is_closed_is_counted_and_the_rest_stays() -> None:
     side = Side(flights.SERVICE, True)
-    around = surroundings(GRAPH, flights.GUSTY, fan=8, runs=True, asked=Asked().close(side))
+    around = surroundings(GRAPH, flights.GUSTY, Detail(), Asked().close(side))
     assert around.more[side] == 4
     assert not of_kind(around.whole(), Kind.RUN)
     assert flights.view_ref("hourly_weather") in around.keys
@@ -225,7 +224,7 @@ def test_a_bridge_is_as_weak_as_its_weakest_part() -> None:
 
 @pytest.mark.parametrize("evidence", list(Evidence))
 def test_what_is_not_believed_is_not_drawn(evidence: Evidence) -> None:
-    around = surroundings(GRAPH, flights.GUSTY, fan=8, runs=True, asked=Asked(unbelieved=frozenset({evidence})))
+    around = surroundings(GRAPH, flights.GUSTY, Detail(), Asked(unbelieved=frozenset({evidence})))
     assert all(tie.evidence is not evidence for tie in around.ties)
     assert around.evidence[evidence]  # the chip still tells how many there are
     told = {end for tie in around.ties for end in (tie.upstream, tie.downstream)}
@@ -276,10 +275,10 @@ def test_what_is_gone_says_since_when() -> None:
 
 
 def test_what_has_no_lines_is_told_by_what_holds_it() -> None:
-    assert anchor(GRAPH, flights.TRAIN_TASK) == flights.TRAIN
-    assert anchor(GRAPH, refs.source_column("flights", "weather", "temp")) == refs.source("flights", "weather")
-    assert anchor(GRAPH, flights.GUSTY) == flights.GUSTY
-    assert anchor(GRAPH, None) is None
+    assert anchor(flights.TRAIN_TASK) == flights.TRAIN
+    assert anchor(refs.source_column("flights", "weather", "temp")) == refs.source("flights", "weather")
+    assert anchor(flights.GUSTY) == flights.GUSTY
+    assert anchor(None) is None
 
 
 # --- columns ---------------------------------------------------------------------------------------------------------
@@ -380,14 +379,14 @@ def test_any_graph(pairs: list[tuple[Ref, Ref, Evidence]], focus: Ref, left_out:
     edges = [Edge(a, b, Relation.FEEDS, evidence, "it is said", 0.9) for a, b, evidence in pairs if a != b]
     graph = graph_of(map(Node, THINGS), edges)
     asked = Asked(left_out=frozenset(left_out))
-    around = surroundings(graph, focus, fan=3, runs=runs, asked=asked)
+    around = surroundings(graph, focus, Detail(fan=3, runs=runs), asked)
     keys = set(around.keys)
     assert focus in keys
     assert len(keys) == len(around.keys)
     assert all(tie.upstream in keys and tie.downstream in keys for tie in around.ties)
     assert len({(tie.upstream, tie.downstream) for tie in around.ties}) == len(around.ties)
     assert all(tie.upstream != tie.downstream for tie in around.ties)
-    found = explore(graph, focus, asked).counts()
+    found = explore(graph, focus, asked, Bounds()).counts()
     if not left_out and runs:
         shown = sum(key.count if isinstance(key, Fold) else 1 for key in around.keys if key != focus)
         assert shown == sum(found.values())

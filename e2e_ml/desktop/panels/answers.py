@@ -42,10 +42,13 @@ class Answer:
 Lines = list[tuple[Span, ...]]
 
 
-def five_answers(graph: Graph, ref: Ref, now: datetime) -> tuple[Answer, ...]:
-    """The answers about `ref`, in the order of `QUESTIONS`; what is not in the graph yet has what its name says."""
+def five_answers(graph: Graph, ref: Ref, now: datetime, uses: questions.Uses | None = None) -> tuple[Answer, ...]:
+    """The answers about `ref`, in the order of `QUESTIONS`; what is not in the graph yet has what its name says.
+
+    `uses` are those of `ref`, where they are known already: to find them anew costs as much as all the answers.
+    """
     node = graph.get(ref) or Node(ref)
-    about = _About(graph, node, now)
+    about = _About(graph, node, now, uses)
     lines = (about.who(), about.what(), about.when(), about.how(), about.why())
     code = {"How": about.code()}
     return tuple(
@@ -58,6 +61,7 @@ class _About:
     graph: Graph
     node: Node
     now: datetime
+    uses: questions.Uses | None = None
 
     @property
     def kind(self) -> Kind:
@@ -415,7 +419,7 @@ class _About:
             return (Span("Registered as ", dim=True), *links(made)) if made else ()
         if self.kind in (Kind.FEATURE, Kind.FEATURE_VIEW, Kind.MODEL_VERSION, Kind.REGISTERED_MODEL, Kind.EXPERIMENT):
             return ()
-        found = questions.uses_in_all(self.graph, self.node.ref, _FEW)
+        found = self.uses or questions.uses_in_all(self.graph, self.node.ref, _FEW)
         if not found.runs:
             return ()
         models = list(dict.fromkeys(v.ref.keys[0] for use in found.runs for v in use.versions))

@@ -5,6 +5,7 @@ hangs loose. Lines with links, as values; no Qt.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from e2e_ml.desktop.panels import words
@@ -19,6 +20,26 @@ _SET_APART = (Kind.FEATURE, Kind.FEATURE_SERVICE, Kind.DATASET, Kind.SOURCE, Kin
 _TROUBLES = 2  # told in full
 _CHANGES = 4  # parameters, data and code that changed, each told in full
 _LOOSE = 60  # things of a list of loose ends
+
+
+@dataclass(frozen=True, slots=True)
+class Consequences:
+    """What an inspector fills in: no lines where there is nothing to say."""
+
+    troubles: list[Line] = field(default_factory=list[Line])  # late or failed upstream
+    touched: list[Line] = field(default_factory=list[Line])  # if it changes
+    other: Ref | None = None  # the version that it is compared with
+    differences: list[Line] = field(default_factory=list[Line])
+
+
+def consequences(graph: Graph, ref: Ref, now: datetime) -> Consequences:
+    other = compared_with(graph, ref)
+    return Consequences(
+        upstream_trouble(graph, ref, now),
+        if_it_changes(graph, ref),
+        other,
+        difference(graph, other, ref) if other is not None else [],
+    )
 
 
 def if_it_changes(graph: Graph, ref: Ref) -> list[Line]:

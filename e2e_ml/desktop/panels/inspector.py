@@ -25,8 +25,9 @@ from PySide6.QtWidgets import (
 from e2e_ml.desktop.appearance import Appearance
 from e2e_ml.desktop.elided import ElidedLabel
 from e2e_ml.desktop.focus import Focus
-from e2e_ml.desktop.lifecycle import LARGE, Lifecycle
-from e2e_ml.desktop.panels import consequences, signs, tree, words
+from e2e_ml.desktop.lifecycle import Lifecycle
+from e2e_ml.desktop.operations import Operations
+from e2e_ml.desktop.panels import signs, tree, words
 from e2e_ml.desktop.panels.answers import QUESTIONS, five_answers
 from e2e_ml.desktop.panels.code_box import CodeBox
 from e2e_ml.desktop.panels.lineage_view import LineageView
@@ -34,8 +35,10 @@ from e2e_ml.desktop.panels.marks import Chip
 from e2e_ml.desktop.panels.pipelines import Pipeline, pipelines
 from e2e_ml.desktop.panels.rich import RichLabel
 from e2e_ml.desktop.panels.run_strip import RunStrip
+from e2e_ml.desktop.panels.section import Section
 from e2e_ml.desktop.panels.spans import Span
 from e2e_ml.desktop.panels.uses_table import UsesTable
+from e2e_ml.desktop.panels.what_follows import WhatFollows
 from e2e_ml.desktop.theme import GRID
 from e2e_ml.lineage.graph import Graph, Node
 from e2e_ml.lineage.questions import is_on_demand, uses_in_all
@@ -48,22 +51,6 @@ EMPTY = (
     "Choose anything, in the tree or inside a page: this panel tells who made it, what it is, when it changed, how it "
     "is computed and why it exists, and which runs and models stand on it."
 )
-
-
-class Section(QWidget):
-    """A small heading over a body, with room for a button at the right."""
-
-    def __init__(self, title: str, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.heading = QLabel(title, self)
-        self.heading.setProperty("role", "section")
-        self.head = QHBoxLayout()
-        self.head.setContentsMargins(0, 0, 0, 0)
-        self.head.addWidget(self.heading, 1)
-        self.body = QVBoxLayout(self)
-        self.body.setContentsMargins(0, 0, 0, 0)
-        self.body.setSpacing(GRID // 2)
-        self.body.addLayout(self.head)
 
 
 class _Sheet(QWidget):
@@ -170,7 +157,9 @@ class Inspector(QWidget):
         parent: QWidget | None = None,
         *,
         clock: words.Clock = words.utc_now,
+        operations: Operations | None = None,
     ) -> None:
+        """With `operations`, what walks over the whole graph is asked off the UI thread, and filled in."""
         super().__init__(parent)
         self.setObjectName("inspector")
         self._lifecycle, self._focus, self._appearance, self._clock = lifecycle, focus, appearance, clock
@@ -196,12 +185,7 @@ class Inspector(QWidget):
         self.expand_button.setText("Open large")
         self.expand_button.setCursor(Qt.CursorShape.PointingHandCursor)
         self.expand_button.clicked.connect(self.expand_requested)
-        self.trouble = Section("Late or failed upstream", self)
-        self.troubles = RichLabel(appearance, self.trouble)
-        self.impact = Section("If it changes", self)
-        self.touched = RichLabel(appearance, self.impact)
-        self.comparison = Section("Compared", self)
-        self.differences = RichLabel(appearance, self.comparison)
+        self.follows = WhatFollows(appearance, self, operations)
         self.uses = Section("Runs and models that use it", self)
         self.table = UsesTable(appearance, self.uses)
         self.evidence = QLabel(self.uses)
@@ -216,14 +200,8 @@ class Inspector(QWidget):
         self.empty.setAlignment(Qt.AlignmentFlag.AlignTop)
         self._lay_out()
 
-        said = [self.troubles, self.touched, self.differences]
-        links = [self.kind, self.answers, self.no_pipeline, self.table, *said, *self.cards]
-        for part in links:
+        for part in (self.kind, self.answers, self.no_pipeline, self.table, self.follows, *self.cards):
             part.chosen.connect(self._go)
-        self._later = QTimer(self)
-        self._later.setSingleShot(True)
-        self._later.setInterval(0)
-        self._later.timeout.connect(self._show_consequences)
         self._tick = QTimer(self)
         self._tick.setInterval(_TICK)
         self._tick.timeout.connect(self.refresh)
@@ -259,14 +237,11 @@ class Inspector(QWidget):
         self.uses.body.addWidget(self.no_uses)
         self.lineage_section.head.addWidget(self.expand_button)
         self.lineage_section.body.addWidget(self.lineage)
-        told = ((self.trouble, self.troubles), (self.impact, self.touched), (self.comparison, self.differences))
-        for section, label in told:
-            section.body.addWidget(label)
         column.addWidget(self.pipeline)
-        column.addWidget(self.trouble)
+        column.addWidget(self.follows.trouble)
         column.addWidget(self.lineage_section)
-        column.addWidget(self.impact)
-        column.addWidget(self.comparison)
+        column.addWidget(self.follows.impact)
+        column.addWidget(self.follows.comparison)
         column.addWidget(self.uses)
         column.addStretch(1)
         self.area = QScrollArea(self)
@@ -283,8 +258,8 @@ class Inspector(QWidget):
 
     @property
     def is_behind(self) -> bool:
-        """Whether a part of it waits for the loop's next turn."""
-        return self._later.isActive()
+        """Whether a part of it is still to be drawn or filled in."""
+        return self.lineage.is_behind or self.follows.is_behind
 
     def _turn(self, _ref: Ref, _origin: str) -> None:
         self.refresh()
@@ -299,14 +274,11 @@ class Inspector(QWidget):
         graph, now = self._lifecycle.graph, self._clock()
         node = graph.get(ref)
         self._head(ref, node)
-        told = five_answers(graph, ref, now)
+        all_uses = uses_in_all(graph, ref)
+        told = five_answers(graph, ref, now, all_uses)
         self.answers.show_answers([(answer.question, answer.lines, answer.code) for answer in told])
         self._show_pipelines(graph, ref, pipelines(graph, ref, now))
-        if len(graph) > LARGE:
-            self._later.start()  # what is seen first is painted first
-        else:
-            self._show_consequences()
-        all_uses = uses_in_all(graph, ref)
+        self.follows.tell(graph, ref, now)
         found = all_uses.runs
         more = f" · the newest {len(found)} of {all_uses.total:,}" if all_uses.total > len(found) else ""
         self.uses.heading.setText(_uses_title(ref.kind) + more)
@@ -314,22 +286,6 @@ class Inspector(QWidget):
         self.table.setVisible(bool(found))
         self.evidence.setText(("all " if len(found) > 1 else "") + self.table.evidence if self.table.evidence else "")
         self.no_uses.setVisible(not found)
-
-    def _show_consequences(self) -> None:
-        """What is late upstream, what a change touches, what sets a version apart; an empty section is hidden."""
-        graph, ref, now = self._lifecycle.graph, self._focus.current, self._clock()
-        if ref is None:
-            return
-        other = consequences.compared_with(graph, ref)
-        if other is not None:
-            self.comparison.heading.setText(f"Compared with v{other.name}")
-        for section, label, lines in (
-            (self.trouble, self.troubles, consequences.upstream_trouble(graph, ref, now)),
-            (self.impact, self.touched, consequences.if_it_changes(graph, ref)),
-            (self.comparison, self.differences, consequences.difference(graph, other, ref) if other else []),
-        ):
-            label.show_lines(lines)
-            section.setVisible(bool(lines))
 
     def _head(self, ref: Ref, node: Node | None) -> None:
         graph, now = self._lifecycle.graph, self._clock()
@@ -362,7 +318,7 @@ class Inspector(QWidget):
         needs_none = is_on_demand(graph, ref)
         for card, pipeline in zip(self.cards, found, strict=False):
             card.show_pipeline(pipeline)
-            card.strip.setVisible(bool(pipeline.recent) and len(found) == 1)
+            card.strip.setVisible(bool(pipeline.recent))
         for place, card in enumerate(self.cards):
             card.setVisible(place < len(found))
         of_what = " of what it reads" if needs_none and found else ""

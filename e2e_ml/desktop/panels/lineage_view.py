@@ -170,7 +170,7 @@ class LineageView(Pointing):
         if self._look.theme is not self._appearance.theme or self._look.base != self.font():
             self._look = Look(self._appearance.theme, self.font())
         graph, now, asked, current = self._lifecycle.graph, self._clock(), self._asked, self._focus.current
-        focus, room = anchor(graph, current), self.room
+        focus, room = anchor(current), self.room
         if focus is None:
             self._put_up(EMPTY, then)
             return

@@ -11,8 +11,8 @@ from e2e_ml.desktop.focus import Focus
 from e2e_ml.desktop.lifecycle import Lifecycle
 from e2e_ml.desktop.operations import Operation, Operations
 from e2e_ml.desktop.panels.consequences import Line, loose_ends
-from e2e_ml.desktop.panels.inspector import Section
 from e2e_ml.desktop.panels.rich import RichLabel
+from e2e_ml.desktop.panels.section import Section
 from e2e_ml.desktop.theme import GRID
 
 ORIGIN = "loose ends"

@@ -27,13 +27,14 @@ class Pipeline:
     dag: Node
     sign: Sign
     line: tuple[Span, ...]  # "last run 12 min ago, took 9 s · next run in 48 min"
-    recent: tuple[PastRun, ...]  # oldest first, as time runs
+    recent: tuple[PastRun, ...]  # oldest first, as time runs; of one of several they are not told
 
 
 def pipelines(graph: Graph, ref: Ref, now: datetime) -> tuple[Pipeline, ...]:
     """The DAGs that make `ref`: its own producer first, for a run the DAG that started it, for a service its views',
     for what is computed on demand those of what it reads."""
-    return tuple(_pipeline(graph, node, now) for node in _dags(graph, ref))
+    dags = _dags(graph, ref)
+    return tuple(_pipeline(graph, dag, now, STRIP if len(dags) == 1 else 0) for dag in dags)
 
 
 def _dags(graph: Graph, ref: Ref) -> list[Node]:
@@ -50,9 +51,9 @@ def _dags(graph: Graph, ref: Ref) -> list[Node]:
     return [graph.get(dag) or Node(dag) for dag in dict.fromkeys(found) if dag is not None]
 
 
-def _pipeline(graph: Graph, dag: Node, now: datetime) -> Pipeline:
+def _pipeline(graph: Graph, dag: Node, now: datetime, past: int) -> Pipeline:
     facts = dag.facts
-    entries = list(facts.get("recent") or ())[:STRIP]
+    entries = list(facts.get("recent") or ())[:past]
     recent: list[PastRun] = []
     for entry in reversed(entries):
         run_id = str(entry.get("run_id"))

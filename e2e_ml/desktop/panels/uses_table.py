@@ -46,6 +46,7 @@ _ROW = 28
 _HEAD = 24
 _STROKE = 12
 _MOST = 8  # rows shown before the table scrolls
+_HEADING = 88  # px of a heading: a longer metric's name is cut, for the runs' names need the room
 
 
 class UsesModel(QAbstractTableModel):
@@ -71,7 +72,8 @@ class UsesModel(QAbstractTableModel):
         return 0 if parent.isValid() else 4
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
+        said = Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole
+        if orientation is Qt.Orientation.Horizontal and role in said:
             return ("Run", "Model", self._metric, "Link")[section]
         if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.TextAlignmentRole:
             return (Qt.AlignmentFlag.AlignRight if section == METRIC else Qt.AlignmentFlag.AlignLeft).value | 0x80
@@ -218,6 +220,21 @@ class _UseDelegate(QStyledItemDelegate):
             marks.draw_chip(painter, chip, sign, theme, base, mark=False)
 
 
+class _Headings(QHeaderView):
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(Qt.Orientation.Horizontal, parent)
+        self.setFixedHeight(_HEAD)
+        self.setHighlightSections(False)
+        self.setSectionsClickable(False)
+        self.setMinimumSectionSize(24)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        self.setResizeContentsPrecision(0)  # by the rows in sight: not by each of fifty at every move of the focus
+
+    def sectionSizeFromContents(self, logicalIndex: int) -> QSize:
+        size = super().sectionSizeFromContents(logicalIndex)
+        return QSize(min(size.width(), _HEADING), size.height())
+
+
 class UsesTable(QTableView):
     """As high as its rows, up to eight; a click, or Enter, on a run or a model version chooses it."""
 
@@ -239,11 +256,8 @@ class UsesTable(QTableView):
         self.setAccessibleName("Runs and models that use it")
         self.verticalHeader().hide()
         self.verticalHeader().setDefaultSectionSize(_ROW)
-        head = self.horizontalHeader()
-        head.setFixedHeight(_HEAD)
-        head.setHighlightSections(False)
-        head.setSectionsClickable(False)
-        head.setMinimumSectionSize(24)
+        head = _Headings(self)
+        self.setHorizontalHeader(head)
         head.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         head.setSectionResizeMode(RUN, QHeaderView.ResizeMode.Stretch)
         self.evidence = ""  # of every row, where it is the same

@@ -95,9 +95,10 @@ class Chrome(QWidget):
         self.pinned.emit(on)
 
     def show_maximised(self, on: bool) -> None:
-        self._icons = [
-            (b, ("restore" if on else "maximise") if b is self.maximise_button else n) for b, n in self._icons
-        ]
+        icons = [(b, ("restore" if on else "maximise") if b is self.maximise_button else n) for b, n in self._icons]
+        if icons == self._icons:
+            return  # this is asked at every move of the focus, and icons are costly to ink
+        self._icons = icons
         self.maximise_button.setToolTip("Back beside the others (F11)" if on else "Give this view all the room (F11)")
         self._ink()
 

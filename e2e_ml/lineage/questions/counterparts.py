@@ -8,7 +8,7 @@ from typing import TypeVar
 from e2e_ml import refs, routes
 from e2e_ml.lineage.graph import Graph, Relation
 from e2e_ml.lineage.questions.making import dag_of, first, pipeline
-from e2e_ml.lineage.questions.using import MOST, STRENGTH, newest_first, uses, versions_of
+from e2e_ml.lineage.questions.using import MOST, STRENGTH, newest_first, runs_that_use, uses, versions_of
 from e2e_ml.refs import AIRFLOW, FESTAF, MLFLOW, Kind, Ref
 
 T = TypeVar("T")
@@ -77,7 +77,7 @@ class _Read(Mapping[str, T]):
 def _model_of(graph: Graph, ref: Ref) -> Ref | None:
     """In MLflow, the one thing that best shows what stands on `ref`."""
     if ref.kind in (Kind.DAG_RUN, Kind.TASK_INSTANCE):
-        return first(use.run.ref for use in uses(graph, ref, _FEW))  # that very run, whatever became of it
+        return first(runs_that_use(graph, ref, _FEW))  # that very run, whatever became of it
     if ref.kind is Kind.PROJECT:
         return None
     if ref.kind is Kind.MONITOR:
@@ -103,8 +103,8 @@ def _features_of_dag(graph: Graph, ref: Ref) -> Ref | None:
     views = sorted(e.downstream for e in graph.downstream(here) if e.downstream.kind is Kind.FEATURE_VIEW)
     if views:
         return views[0]
-    runs = uses(graph, ref, _FEW) or uses(graph, here, _FEW)
-    return first(_features_of_run(graph, use.run.ref) for use in runs)
+    runs = runs_that_use(graph, ref, _FEW) or runs_that_use(graph, here, _FEW)
+    return first(_features_of_run(graph, run) for run in runs)
 
 
 def _watched(graph: Graph, monitor: Ref) -> list[Ref]:

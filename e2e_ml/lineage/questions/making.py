@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from e2e_ml.lineage.graph import Edge, Graph, Relation
-from e2e_ml.lineage.questions.using import STRENGTH, uses
+from e2e_ml.lineage.questions.using import STRENGTH, runs_that_use
 from e2e_ml.refs import FEAST, Kind, Ref
 
 _FEW = 20  # runs that are asked for the DAG that started them
@@ -46,13 +46,13 @@ def pipeline(graph: Graph, ref: Ref) -> Ref | None:
             )
         case Kind.REGISTERED_MODEL:
             return best_up(graph, ref, Relation.PRODUCES) or first(
-                pipeline(graph, u.run.ref) for u in uses(graph, ref, _FEW)
+                pipeline(graph, run) for run in runs_that_use(graph, ref, _FEW)
             )
         case Kind.FEATURE_SERVICE:
-            trained = first(pipeline(graph, use.run.ref) for use in uses(graph, ref, _FEW))
+            trained = first(pipeline(graph, run) for run in runs_that_use(graph, ref, _FEW))
             return trained or first(pipeline(graph, e.upstream) for e in graph.upstream(ref))
         case _:
-            return first(pipeline(graph, use.run.ref) for use in uses(graph, ref, _FEW))
+            return first(pipeline(graph, run) for run in runs_that_use(graph, ref, _FEW))
 
 
 def is_on_demand(graph: Graph, ref: Ref) -> bool:

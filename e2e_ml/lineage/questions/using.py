@@ -46,16 +46,27 @@ def uses(graph: Graph, ref: Ref, most: int = MOST) -> tuple[Use, ...]:
 def uses_in_all(graph: Graph, ref: Ref, most: int = MOST) -> Uses:
     """`uses`, and how many there are beyond `most`."""
     walk = graph.flow(ref, down=True)
+    told, total = _told(graph, ref, walk, most)
+    return Uses(
+        tuple(Use(run, tuple(versions_of_run(graph, run.ref)), _tie(graph, run.ref, ref, walk)) for run in told), total
+    )
+
+
+def runs_that_use(graph: Graph, ref: Ref, most: int = MOST) -> list[Ref]:
+    """The runs of `uses`, in its order, for whoever asks for them alone."""
+    told, _ = _told(graph, ref, graph.flow(ref, down=True), most)
+    return [run.ref for run in told]
+
+
+def _told(graph: Graph, ref: Ref, walk: Walk, most: int) -> tuple[list[Node], int]:
+    """The runs that are told one by one, and how many there are in all."""
     own = _own_runs(graph, ref, most)
     if own is None:
         own = Runs(walk.newest(Kind.RUN, most), walk.counts().get(Kind.RUN, 0))
     named = _nodes_of_runs(graph, _named_runs(graph, ref, walk, most))
-    others = _nodes_of_runs(graph, (run for run in own.runs if all(run != node.ref for node in named)))
-    told = [*named, *others][:most]
-    return Uses(
-        tuple(Use(run, tuple(versions_of_run(graph, run.ref)), _tie(graph, run.ref, ref, walk)) for run in told),
-        own.total,
-    )
+    told_already = {node.ref for node in named}
+    others = _nodes_of_runs(graph, (run for run in own.runs if run not in told_already))
+    return [*named, *others][:most], own.total
 
 
 class Runs(NamedTuple):

@@ -23,13 +23,19 @@ LEFT_OUT = frozenset(
         Kind.COLUMN,
     }
 )  # fmt: skip
-HUB = 160  # edges of a thing up to which each of them is looked at
-SAMPLE = 40  # edges of a hub that are looked at
-LOOKS = 600  # edges that are looked at on one side of the focus, all in all
-WIDE = 48  # things of a fan whose own edges are looked at
-DEPTH = 14  # edges from the focus
-BEHIND = 8  # things of each kind that are led to though they lie behind what was not looked at
 OPENED = 24  # things that a fan shows more each time it is opened: thousands at once are no drawing
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much is looked at, by what there is room to show: the rest is counted."""
+
+    depth: int = 14  # edges from the focus
+    hub: int = 160  # edges of a thing up to which each of them is looked at
+    sample: int = 40  # edges of a hub that are looked at
+    looks: int = 600  # edges that are looked at on one side of the focus, all in all
+    wide: int = 48  # things of a fan whose own edges are looked at
+    behind: int = 8  # things of each kind that are led to though they lie behind what was not looked at
 
 
 @dataclass(slots=True)
@@ -37,6 +43,7 @@ class Region:
     """`fans` has everything that was found but the focus; `more`, how many belong to a fan besides, unseen."""
 
     focus: Ref
+    bounds: Bounds
     fans: dict[Ref, Fan] = field(default_factory=dict[Ref, Fan])
     edges: dict[tuple[Ref, Ref, Relation], Edge] = field(default_factory=dict[tuple[Ref, Ref, Relation], Edge])
     more: Counter[Fan] = field(default_factory=Counter[Fan])
@@ -64,32 +71,25 @@ class Region:
         return found
 
 
-def explore(graph: Graph, focus: Ref, asked: Asked, depth: int = DEPTH) -> Region:
+def explore(graph: Graph, focus: Ref, asked: Asked, bounds: Bounds) -> Region:
     """Everything on the way to and from `focus`, and what stands beside a thing that was expanded."""
-    region = Region(focus)
-    sides = {down: _Explorer(graph, region, asked, down, depth).go() for down in (False, True)}
+    region = Region(focus, bounds)
+    sides = {down: _Explorer(graph, region, asked, down).go() for down in (False, True)}
     for down, cut in sides.items():
         if cut and not any(side.downstream is down for side in asked.closed):
-            _complete(graph, region, depth, down=down)
+            _complete(graph, region, down=down)
     for side in asked.expanded:
         _beside(graph, region, side)
     _merge_datasets(region)
     return region
 
 
-def neighbours(graph: Graph, side: Side) -> Counter[Kind]:
-    """How many drawn things lie directly on a side of a thing, by kind."""
-    if graph.degree(side.ref, down=side.downstream) > HUB:
-        found = Counter(graph.walk(side.ref, down=side.downstream, depth=1).counts())
-        return Counter({kind: n for kind, n in found.items() if kind not in LEFT_OUT})
-    return Counter(ref.kind for ref in {_end(e, side.downstream) for e in _edges(graph, side)} if _drawn(ref))
-
-
 def unseen(graph: Graph, region: Region, side: Side) -> int:
     """How many drawn things lie directly on a side of a thing that the region does not hold."""
-    if graph.degree(side.ref, down=side.downstream) > HUB:
+    if graph.degree(side.ref, down=side.downstream) > region.bounds.hub:
         held = sum(1 for up, down, _ in region.edges if (up if side.downstream else down) == side.ref)
-        return max(0, sum(neighbours(graph, side).values()) - held)
+        counts = graph.walk(side.ref, down=side.downstream, depth=1).counts()
+        return max(0, sum(n for kind, n in counts.items() if kind not in LEFT_OUT) - held)
     return sum(_drawn(ref) and ref not in region for ref in {_end(e, side.downstream) for e in _edges(graph, side)})
 
 
@@ -101,7 +101,6 @@ class _Explorer:
     region: Region
     asked: Asked
     down: bool
-    depth: int
     deeper: int = 0  # times that a person asked for more: so much further everything is looked at
     looks: int = 0
     cut: bool = False
@@ -111,7 +110,7 @@ class _Explorer:
         self.deeper = len(self.asked.opened) + len(self.asked.expanded)
         region, level = self.region, [self.region.focus]
         self.seen.add(region.focus)
-        for distance in range(1, self.depth + 1):
+        for distance in range(1, region.bounds.depth + 1):
             found: dict[Ref, None] = {}
             for here in level:
                 found.update(self._look(here, distance))
@@ -123,7 +122,7 @@ class _Explorer:
                 if known is None or known.distance > distance:
                     region.fans[ref] = fan
                 wide[ref.kind] += 1
-                if wide[ref.kind] <= WIDE + OPENED * self.deeper:
+                if wide[ref.kind] <= region.bounds.wide + OPENED * self.deeper:
                     level.append(ref)
                 else:
                     self.cut = True
@@ -134,12 +133,12 @@ class _Explorer:
 
     def _look(self, here: Ref, distance: int) -> Iterator[tuple[Ref, None]]:
         side = Side(here, self.down)
-        spent = self.looks > LOOKS * (1 + self.deeper)
+        spent = self.looks > self.region.bounds.looks * (1 + self.deeper)
         if side in self.asked.closed or spent:
             self.region.unexplored.add(side)
             self.cut |= spent
             return
-        edges, more = look(self.graph, side, SAMPLE + OPENED * self.deeper)
+        edges, more = _look(self.graph, side, self.region.bounds, OPENED * self.deeper)
         self.looks += len(edges)
         for edge in edges:
             there = _end(edge, self.down)
@@ -154,20 +153,20 @@ class _Explorer:
             self.region.count(Fan(kind, self.down, distance), n, here)
 
 
-def look(graph: Graph, side: Side, sample: int = SAMPLE) -> tuple[list[Edge], Counter[Kind]]:
+def _look(graph: Graph, side: Side, bounds: Bounds, more: int = 0) -> tuple[list[Edge], Counter[Kind]]:
     """The edges on a side of a thing; of a hub some of each kind, and how many things of each drawn kind besides."""
-    if graph.degree(side.ref, down=side.downstream) <= HUB:
+    if graph.degree(side.ref, down=side.downstream) <= bounds.hub:
         return _edges(graph, side), Counter()
     step = graph.walk(side.ref, down=side.downstream, depth=1)
-    edges = _edges(graph, side, sample)
+    edges = _edges(graph, side, bounds.sample + more)
     seen = {_end(edge, side.downstream) for edge in edges}
     counts = {kind: n for kind, n in step.counts().items() if kind not in LEFT_OUT}
     for kind in counts:
-        few = max(0, BEHIND - sum(ref.kind is kind for ref in seen))
-        for ref in [ref for ref in islice(step.refs(kind), 2 * BEHIND) if ref not in seen][:few]:
+        few = max(0, bounds.behind - sum(ref.kind is kind for ref in seen))
+        for ref in [ref for ref in islice(step.refs(kind), 2 * bounds.behind) if ref not in seen][:few]:
             edges.append(step.edge(ref))
             seen.add(ref)
-    for ref in _named(graph, side.ref):
+    for ref in _named(graph, side.ref, bounds.sample):
         if ref in step and ref not in seen:
             edges.append(step.edge(ref))
             seen.add(ref)
@@ -175,17 +174,17 @@ def look(graph: Graph, side: Side, sample: int = SAMPLE) -> tuple[list[Edge], Co
     return edges, Counter({kind: n - shown[kind] for kind, n in counts.items() if n > shown[kind]})
 
 
-def _named(graph: Graph, ref: Ref) -> list[Ref]:
+def _named(graph: Graph, ref: Ref, most: int) -> list[Ref]:
     """The versions of a model that have an alias: with thousands of versions, those are the ones that matter."""
     if ref.kind is not Kind.REGISTERED_MODEL or (node := graph.get(ref)) is None:
         return []
     numbers = sorted({str(number) for number in (node.facts.get("aliases") or {}).values()})
-    return [Ref(Kind.MODEL_VERSION, ref.instance, (ref.keys[0], number), ref.scheme) for number in numbers[:SAMPLE]]
+    return [Ref(Kind.MODEL_VERSION, ref.instance, (ref.keys[0], number), ref.scheme) for number in numbers[:most]]
 
 
-def _complete(graph: Graph, region: Region, depth: int, *, down: bool) -> None:
+def _complete(graph: Graph, region: Region, *, down: bool) -> None:
     """Count what only lies behind hubs, and lead to some of it through what hides it."""
-    walk = graph.walk(region.focus, down=down, depth=depth, left_out=NOT_FLOW, stop=LEFT_OUT)
+    walk = graph.walk(region.focus, down=down, depth=region.bounds.depth, left_out=NOT_FLOW, stop=LEFT_OUT)
     mine = Counter(ref.kind for ref, fan in region.fans.items() if fan.downstream is down)
     counted: Counter[Kind] = Counter()
     for fan, n in region.more.items():
@@ -198,8 +197,8 @@ def _complete(graph: Graph, region: Region, depth: int, *, down: bool) -> None:
         led = 0
         last: Ref | None = None
         # Those nearest to the focus come first, and are mostly known already.
-        for ref in islice(walk.refs(kind), mine[kind] + HUB):
-            if ref in region or led == BEHIND:
+        for ref in islice(walk.refs(kind), mine[kind] + region.bounds.hub):
+            if ref in region or led == region.bounds.behind:
                 continue
             last = _lead_to(region, walk, ref, down=down)
             led += 1
@@ -237,7 +236,7 @@ def _beside(graph: Graph, region: Region, side: Side) -> None:
     """What lies directly on a side of a thing, whether or not the focus has to do with it."""
     if side.ref not in region:
         return
-    edges, more = look(graph, side)
+    edges, more = _look(graph, side, region.bounds)
     for edge in edges:
         there = _end(edge, side.downstream)
         if not _drawn(there):
@@ -313,7 +312,7 @@ def believed(region: Region, unbelieved: Iterable[object]) -> Region:
     more = Counter({fan: n for fan, n in region.more.items() if hubs.get(fan)})
     unexplored = {side for side in region.unexplored if side.ref in reached}
     kept = {key: edge for key, edge in edges.items() if key[0] in reached and key[1] in reached}
-    return Region(region.focus, fans, kept, more, hubs, unexplored)
+    return Region(region.focus, region.bounds, fans, kept, more, hubs, unexplored)
 
 
 def _edges(graph: Graph, side: Side, limit: int | None = None) -> list[Edge]:

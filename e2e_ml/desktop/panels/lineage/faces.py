@@ -7,13 +7,14 @@ from datetime import datetime
 
 from e2e_ml.desktop.panels import signs, tree, words
 from e2e_ml.desktop.panels.lineage.columns import Columns
-from e2e_ml.desktop.panels.lineage.explored import HUB, OPENED
+from e2e_ml.desktop.panels.lineage.explored import OPENED
 from e2e_ml.desktop.panels.lineage.neighbourhood import Fold, Key
 from e2e_ml.desktop.panels.signs import Sign, Tone
 from e2e_ml.lineage.graph import Graph, Node
 from e2e_ml.lineage.questions import CHAMPION
 from e2e_ml.refs import Kind, Ref
 
+_ASKED = 640  # edges that reach a thing up to which it is asked for its state
 LOUD = (Tone.WARN, Tone.BAD, Tone.LIVE)  # told in a word, not by a mark alone
 
 
@@ -163,6 +164,6 @@ def _of_fold(key: Fold, *, large: bool) -> Face:
 
 def _sign(graph: Graph, ref: Ref, now: datetime) -> Sign | None:
     """The state of a box. A feature's is told at its view; a hub is not asked, for that would look at all its edges."""
-    if ref.kind is Kind.FEATURE or graph.degree(ref, down=False) > 4 * HUB:
+    if ref.kind is Kind.FEATURE or graph.degree(ref, down=False) > _ASKED:
         return None
     return signs.of(graph, ref, now)

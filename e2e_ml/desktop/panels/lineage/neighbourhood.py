@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from e2e_ml.desktop.panels import words
 from e2e_ml.desktop.panels.lineage.asked import Asked, Fan, Side
-from e2e_ml.desktop.panels.lineage.explored import DEPTH, LEFT_OUT, OPENED, Region, believed, explore, unseen
+from e2e_ml.desktop.panels.lineage.explored import LEFT_OUT, OPENED, Bounds, Region, believed, explore, unseen
 from e2e_ml.desktop.panels.lineage.layering import closing_edges
 from e2e_ml.lineage.graph import Edge, Evidence, Graph
 from e2e_ml.refs import Kind, Ref
@@ -63,7 +63,7 @@ class Detail:
     up: int = 9  # lines to the left
     down: int = 9
     fan: int = 8  # things of one kind at one distance before they fold
-    depth: int = DEPTH  # edges from the focus that are followed at all
+    bounds: Bounds = field(default_factory=Bounds)  # of what is looked at
     runs: bool = True  # else a run with a registered version is told by the version alone, and a version by its star
 
 
@@ -111,20 +111,15 @@ class Surroundings:
         return reached
 
 
-def surroundings(
-    graph: Graph, focus: Ref, *, fan: int, runs: bool, asked: Asked | None = None, depth: int = DEPTH
-) -> Surroundings:
-    """Everything on the way to and from `focus`. See `Detail` for `fan`, `runs` and `depth`.
-
-    A fan shows `OPENED` more for each time that it was opened.
-    """
+def surroundings(graph: Graph, focus: Ref, detail: Detail, asked: Asked | None = None) -> Surroundings:
+    """Everything on the way to and from `focus`. A fan shows `OPENED` more for each time that it was opened."""
     asked = asked or Asked()
-    told = explore(graph, focus, asked, depth)
+    told = explore(graph, focus, asked, detail.bounds)
     region = believed(told, asked.unbelieved)
     keys, ties = _drawn(region)
-    if not runs:
+    if not detail.runs:
         keys, ties = _without_runs(keys, ties, focus)
-    keys, ties, sole = _folded(graph, keys, ties, region, fan, Counter(asked.opened))
+    keys, ties, sole = _folded(graph, keys, ties, region, detail.fan, Counter(asked.opened))
     ties = _reduced(ties, sole)
     if asked.left_out:
         keys, ties = _bridged(keys, ties, {key for key in keys if key != focus and key.kind in asked.left_out})
@@ -142,13 +137,11 @@ def surroundings(
 
 def neighbourhood(graph: Graph, focus: Ref, detail: Detail, asked: Asked | None = None) -> Neighbourhood:
     """The part of `graph` around `focus` that `detail` shows."""
-    around = surroundings(graph, focus, fan=detail.fan, runs=detail.runs, asked=asked, depth=detail.depth)
-    return around.within(detail.up, detail.down)
+    return surroundings(graph, focus, detail, asked).within(detail.up, detail.down)
 
 
-def anchor(graph: Graph, ref: Ref | None) -> Ref | None:
+def anchor(ref: Ref | None) -> Ref | None:
     """What the drawing is about: `ref`, or what holds it where it has no lines of its own, as a DAG run has none."""
-    del graph
     here = ref
     while here is not None and here.kind in LEFT_OUT and here.kind is not Kind.EXPERIMENT and here.parent is not None:
         here = here.parent

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from e2e_ml.desktop.panels.lineage.asked import Asked, Side
 from e2e_ml.desktop.panels.lineage.columns import Columns, columns_of
+from e2e_ml.desktop.panels.lineage.explored import Bounds
 from e2e_ml.desktop.panels.lineage.faces import Face, face, with_rows
 from e2e_ml.desktop.panels.lineage.layering import Box, Drawing, Route, arrange, width_of
 from e2e_ml.desktop.panels.lineage.look import Look
@@ -26,7 +27,8 @@ from e2e_ml.lineage.graph import Graph
 from e2e_ml.refs import Ref
 
 LARGE = Detail()
-SMALL = Detail(fan=4, depth=5, runs=False)
+# A small one has room for three or four layers, and for three things of each kind in a layer.
+SMALL = Detail(fan=4, bounds=Bounds(depth=5, hub=24, sample=8, looks=96, wide=8, behind=4), runs=False)
 # Lines up and down, and the widest box in px, from much to little: the first whose drawing can be read is shown.
 _STEPS = ((9, 9), (3, 3), (2, 3), (1, 3), (2, 2), (1, 2), (1, 1))
 _WIDTHS = (112.0, 92.0, 84.0)
@@ -101,8 +103,7 @@ def plan_small(graph: Graph, around: Surroundings, look: Look, now: datetime, ro
 
 
 def around_of(graph: Graph, focus: Ref, asked: Asked, *, large: bool) -> Surroundings:
-    detail = LARGE if large else SMALL
-    return surroundings(graph, focus, fan=detail.fan, runs=detail.runs, asked=asked, depth=detail.depth)
+    return surroundings(graph, focus, LARGE if large else SMALL, asked)
 
 
 def _face(
