@@ -27,7 +27,8 @@ SCALARS: tuple[DataType, ...] = (
     "bool", "int8", "int16", "int32", "int64", "float32", "float64", "string", "category", "date", "timestamp",
     "duration",
 )  # fmt: skip
-INTEGERS: frozenset[DataType] = frozenset({"int8", "int16", "int32", "int64"})
+BITS: Mapping[DataType, int] = {"int8": 8, "int16": 16, "int32": 32, "int64": 64}
+INTEGERS: frozenset[DataType] = frozenset(BITS)
 FLOATS: frozenset[DataType] = frozenset({"float32", "float64"})
 NUMBERS = INTEGERS | FLOATS  # and the decimals: see `is_number`
 TEXTS: frozenset[DataType] = frozenset({"string", "category"})

@@ -89,6 +89,10 @@ def test_words_and_times(spark: Engine) -> None:
     conformance.check_expressions(spark, conformance.WORDS_AND_TIMES)
 
 
+def test_whole_numbers_wrap_round(spark: Engine) -> None:
+    conformance.check_overflow(spark)
+
+
 def mine(trees: list[Expression]) -> list[Expression]:
     """Those that Spark computes, and few that it does not: a step through Polars is the same for all of them."""
     own = [tree for tree in trees if runs_on("spark", tree, expression_trees.TYPES)]
@@ -100,6 +104,6 @@ def whole(frame: pl.DataFrame) -> bool:
 
 
 @one
-@given(expression_trees.trees(40, 50).map(mine), expression_trees.frames(least=30, most=40).filter(whole))
+@given(expression_trees.trees(40, 50).map(mine), expression_trees.frames(wide=True, least=30, most=40).filter(whole))
 def test_expressions(spark: Engine, trees: list[Expression], frame: pl.DataFrame) -> None:
     conformance.check_expressions(spark, trees, frame, expression_trees.TYPES)

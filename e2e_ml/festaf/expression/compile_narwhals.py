@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import narwhals as nw
 
 from e2e_ml.festaf.dtypes import DataType, kind
-from e2e_ml.festaf.expression.compiled import casts, logic, nested, numbers, times
+from e2e_ml.festaf.expression.compiled import casts, logic, nested, numbers, times, wrapping
 from e2e_ml.festaf.expression.compiled.operand import Compiler, Expr, Library, Operand, library_dtype, one
 from e2e_ml.festaf.expression.operations import apply_type, cast_type
+from e2e_ml.festaf.expression.overflow import may_overflow
 from e2e_ml.festaf.expression.patterns import whole_text
 from e2e_ml.festaf.expression.tree import Apply, Cast, Column, Expression, ExpressionError, Literal, Python, Window
 from e2e_ml.festaf.expression.tree import columns as columns_of
@@ -37,13 +38,16 @@ def polars_dtype(dtype: DataType) -> pl.DataType:
     return library_dtype(pl, dtype)
 
 
-def to_narwhals(expression: Expression, columns: Mapping[str, DataType]) -> nw.Expr:
+def to_narwhals(expression: Expression, columns: Mapping[str, DataType], wider: DType | None = None) -> nw.Expr:
     """Compile a row-level expression over columns of these types; the result has the type that `infer` gives.
+
+    wider: the type in which an engine that refuses whole numbers beyond 64 bits holds those of 128; None for one that
+    wraps round by itself. `overflow.in_parts` makes such expressions short beforehand.
 
     Raises ExpressionError for an expression without meaning, with a window in it, or with an operation that runs on
     Polars alone.
     """
-    return _compile(nw, expression, columns).expr
+    return _compile(nw, expression, columns, wider).expr
 
 
 def to_polars(expression: Expression, columns: Mapping[str, DataType]) -> pl.Expr:
@@ -54,7 +58,9 @@ def to_polars(expression: Expression, columns: Mapping[str, DataType]) -> pl.Exp
     return compiled
 
 
-def _compile(library: Library, expression: Expression, columns: Mapping[str, DataType]) -> Operand:
+def _compile(
+    library: Library, expression: Expression, columns: Mapping[str, DataType], wider: DType | None = None
+) -> Operand:
     match expression:
         case Column(name):
             if name not in columns:
@@ -65,14 +71,16 @@ def _compile(library: Library, expression: Expression, columns: Mapping[str, Dat
             held = None if kind(dtype) == "embedding" else value
             return Operand(library, library.lit(held, library_dtype(library, dtype)), dtype, constant=value)
         case Cast(arg, dtype):
-            operand = _compile(library, arg, columns)
+            operand = _compile(library, arg, columns, wider)
             cast_type(operand.dtype, dtype)
             return _held(Operand(library, casts.converted(operand, dtype), dtype), expression)
         case Apply(op, args):
-            compiled = [_compile(library, arg, columns) for arg in args]
+            compiled = [_compile(library, arg, columns, wider) for arg in args]
             dtype = apply_type(op, args, [each.dtype for each in compiled])
             if op not in _OPERATIONS:
                 raise ExpressionError(f"{op} is computed on read with learned numbers: take it out with `steps` first.")
+            if wider is not None and may_overflow(expression, columns):
+                return Operand(library, wrapping.rounded(op, compiled, wider), dtype)
             expr = _OPERATIONS[op](compiled).cast(library_dtype(library, dtype))
             return _held(Operand(library, expr, dtype), expression)
         case Window() | Python():

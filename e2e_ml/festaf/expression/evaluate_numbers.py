@@ -16,14 +16,13 @@ from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
 from typing import Any
 
 from e2e_ml.festaf import dtypes
-from e2e_ml.festaf.dtypes import FLOATS, INTEGERS, DataType, is_number, kind
+from e2e_ml.festaf.dtypes import BITS, FLOATS, INTEGERS, DataType, is_number, kind
 
 Function = Callable[..., Any]
 Types = Sequence[DataType]
 
 _EXACT = Context(prec=200)
 _DECIMAL_DIGITS = 10**dtypes.MAX_PRECISION
-_BITS = {"int8": 8, "int16": 16, "int32": 32, "int64": 64}
 _WHOLE_TEXT = re.compile(r"-?[0-9]{1,18}")
 _REAL_TEXT = re.compile(r"-?[0-9]{1,18}(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _DAY_TEXT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -37,7 +36,7 @@ def conversion(given: DataType, wanted: DataType) -> Function:
     if given == wanted or (wanted in dtypes.TEXTS and given in dtypes.TEXTS):
         return itself
     if wanted in INTEGERS:
-        return _to_integer(given, _BITS[wanted])
+        return _to_integer(given, BITS[wanted])
     if wanted in FLOATS:
         narrow = single if wanted == "float32" else float
         return (

@@ -4,8 +4,8 @@
     else:                                           take the rows to Polars, batch by batch, for to_polars(...)
 
 A row-level expression looks at its own row alone, so that batches of any size give the same. Polars runs everything.
-One thing is not in the table: where int64 wraps round, DuckDB and Spark stop with an error of their own. No other value
-comes of it, and sums of whole numbers need not leave the engine for it.
+DuckDB and Spark refuse whole numbers beyond 64 bits where the others wrap round. What may come to them, by its types
+and constants, is computed there in 128 bits where the numbers are large (`overflow`), and need not leave the engine.
 Seen with narwhals 2.28, pandas 3.1 (Arrow types), DuckDB 2.0 and PySpark 4.3.
 """
 

@@ -2,7 +2,8 @@
 
 It runs in DuckDB, in a session whose time zone is UTC, over a table with the view's columns, and gives the values that
 `operations` says, but for what SQL cannot: NaN, which it takes for the greatest number, and integers that overflow,
-which it refuses. Windows are printed as `OVER (...)` clauses. A function in Python is a call that no database knows.
+which it refuses: no other value comes of it, and in 128 bits `a + b` would be a text that nobody reads. Windows are
+printed as `OVER (...)` clauses. A function in Python is a call that no database knows.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import narwhals as nw
 import polars as pl
@@ -18,12 +18,17 @@ from e2e_ml.festaf.dtypes import DataType
 from e2e_ml.festaf.expression import ExpressionError, columns, from_json, is_row_level
 from e2e_ml.festaf.expression.compile_narwhals import to_narwhals, to_polars
 from e2e_ml.festaf.expression.functions import load
+from e2e_ml.festaf.expression.operations import infer
+from e2e_ml.festaf.expression.overflow import in_parts
 from e2e_ml.festaf.expression.portability import runs_on
 from e2e_ml.festaf.expression.scaling import is_scaled
 from e2e_ml.festaf.expression.steps import PythonStep, RowStep, Step, WindowStep, column_types, steps
 from e2e_ml.festaf.model import Feature, FeatureView
 from e2e_ml.festaf.rows.polars_types import TIMESTAMP, polars_type
 from e2e_ml.festaf.rows.windows import Order, Window, add_windows, order_of, window_of
+
+if TYPE_CHECKING:
+    from narwhals.dtypes import DType
 
 Work = Callable[[pl.DataFrame], pl.DataFrame]
 Function = Callable[[pl.DataFrame], object]  # of the project's own code; what it should give is a polars.Series
@@ -49,11 +54,20 @@ class ByNarwhals:
     """An engine that computes what it can by way of narwhals, and takes the rest through Polars, batch by batch."""
 
     name: str
+    wider: DType | None = None  # where the engine refuses whole numbers beyond 64 bits: in which type it holds them
 
     def add_expression(self, rows: Any, step: RowStep, types: Mapping[str, DataType]) -> Any:
         if not runs_on(self.name, step.expression, types):
             return self.through_polars(rows, step, partial(computed, step=step, types=dict(types)))
-        return self.by_narwhals(rows, to_narwhals(step.expression, types).alias(step.name))
+        if self.wider is None:
+            return self.by_narwhals(rows, to_narwhals(step.expression, types).alias(step.name))
+        parts, whole = in_parts(step.expression, types, f"{step.name}__festaf_part_")
+        types = dict(types)
+        for name, part in parts.items():
+            rows = self.by_narwhals(rows, to_narwhals(part, types, self.wider).alias(name))
+            types[name] = infer(part, types)
+        rows = self.by_narwhals(rows, to_narwhals(whole, types, self.wider).alias(step.name))
+        return nw.from_native(rows).drop(*parts).to_native() if parts else rows
 
     def by_narwhals(self, rows: Any, column: nw.Expr) -> Any:
         """`rows` with one column more."""

@@ -17,6 +17,7 @@ from e2e_ml.festaf.expression import AGGREGATES, Apply, Cast, Column, Expression
 from e2e_ml.festaf.expression import Window as Over
 from e2e_ml.festaf.expression.compile_narwhals import to_polars
 from e2e_ml.festaf.expression.operations import infer, window_type
+from e2e_ml.festaf.expression.portability import runs_on
 from e2e_ml.festaf.expression.printing import to_python
 from e2e_ml.festaf.expression.steps import RowStep
 from e2e_ml.festaf.model import FeatureView, Key, Source
@@ -64,7 +65,7 @@ window_row = st.tuples(
     st.none() | st.booleans(),
     st.none() | st.sampled_from(["", "a", "ß"]),
     st.none() | st.floats(-1e6, 1e6, width=32) | st.sampled_from([math.nan, 16777216.0]),
-    st.none() | st.integers(-(2**57), 2**57) | st.sampled_from([2**53 + 1, -(2**53) - 1]),
+    st.none() | st.integers(-(2**57), 2**57) | st.sampled_from([2**53 + 1, -(2**53) - 1, 2**63 - 1, -(2**63)]),
     st.none() | st.decimals(-99999999, 99999999, places=2),
     st.none() | st.dates(date(1960, 1, 1), date(2030, 1, 1)),
     st.none() | st.timedeltas(timedelta(days=-9), timedelta(days=9)),
@@ -245,6 +246,29 @@ WORDS_AND_TIMES: tuple[Expression, ...] = (
     Apply("fill_null", (_X, literal(1.0))),
     Apply("ne", (_X, Column("y"))),
 )
+
+
+_A, _B, _J = Column("a"), Column("b"), Column("j")
+EDGE_TYPES: dict[str, DataType] = {"a": "int64", "b": "int64", "j": "int32"}
+EDGES: tuple[Expression, ...] = (
+    *(Apply(op, pair) for op in ("add", "sub", "mul", "floordiv", "mod") for pair in ((_A, _B), (_A, _J), (_J, _A))),
+    *(Apply(op, (_A, literal(value))) for op in ("add", "mul", "floordiv", "mod") for value in (-1, 3, 2**63 - 1, 0)),
+    *(Apply(op, (_A,)) for op in ("neg", "abs")),
+    Apply("mul", (Apply("add", (Apply("mul", (_A, _A)), Apply("neg", (_B,)))), Apply("sub", (_B, literal(-(2**63)))))),
+    Apply("div", (Apply("add", (_A, _B)), Apply("mul", (_A, _J)))),
+    Apply("when", (Apply("gt", (Apply("add", (_A, _B)), literal(0))), _A, Apply("abs", (Apply("sub", (_A, _B)),)))),
+    Cast(Apply("add", (_A, _J)), "int32"),
+)
+_EDGE = (-(2**63), -(2**63) + 1, 2**63 - 1, 2**62, -(2**62), 2**32, 3, -1, 0, None)
+
+
+def check_overflow(engine: Engine) -> None:
+    """Whole numbers wrap round at 64 bits, in what the engine computes itself."""
+    mine = [edge for edge in EDGES if runs_on(engine.name, edge, EDGE_TYPES)]
+    rows = [(a, b, b if b in (3, -1, 0) else -(2**31)) for a in _EDGE for b in _EDGE]
+    schema = {name: polars_type(dtype) for name, dtype in EDGE_TYPES.items()}
+    frame = pl.DataFrame(rows, schema=schema, orient="row").with_row_index("row_")
+    check_expressions(engine, mine, frame, EDGE_TYPES)
 
 
 def check_expressions(

@@ -130,7 +130,7 @@ def _row(whole: st.SearchStrategy[int], small: st.SearchStrategy[int]) -> st.Sea
 
 
 def frames(*, wide: bool = False, least: int = 1, most: int = 12) -> st.SearchStrategy[pl.DataFrame]:
-    """wide: with integers that overflow, which DuckDB and Spark refuse to compute with."""
+    """wide: with integers that overflow."""
     whole = st.integers(-(2**63), 2**63 - 1) | st.sampled_from([-(2**63), 2**53 + 1]) if wide else st.nothing()
     small = st.integers(-(2**31), 2**31 - 1) if wide else st.nothing()
     row = _row(st.integers(-99, 99) | whole, st.integers(-3, 3) | small)

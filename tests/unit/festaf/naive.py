@@ -103,7 +103,8 @@ def aggregate(values: list[Any], over: Window) -> Any:
 
 def _sum(values: list[Any]) -> Any:
     finite = isinstance(values[0], float) and all(map(math.isfinite, values))
-    return math.fsum(values) if finite else sum(values[1:], values[0])
+    total = math.fsum(values) if finite else sum(values[1:], values[0])
+    return (total + 2**63) % 2**64 - 2**63 if type(total) is int else total
 
 
 def match(

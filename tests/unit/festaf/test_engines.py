@@ -74,7 +74,7 @@ def test_expressions_on_pandas(expressions: list[Expression], frame: pl.DataFram
 
 @pytest.mark.parametrize("name", SLOW)
 @few
-@given(trees.trees(5, 10), trees.frames())
+@given(trees.trees(5, 10), trees.frames(wide=True))
 def test_expressions(name: str, expressions: list[Expression], frame: pl.DataFrame) -> None:
     conformance.check_expressions(engines.engine(name), expressions, frame, trees.TYPES)
 
@@ -90,6 +90,11 @@ def test_lists_and_decimals_of_a_frame_of_its_own(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in LOCAL if name != "polars"])
 def test_text_and_time_zones(name: str) -> None:
     conformance.check_expressions(engines.engine(name), conformance.WORDS_AND_TIMES)
+
+
+@pytest.mark.parametrize("name", [name for name in LOCAL if name != "polars"])
+def test_whole_numbers_wrap_round(name: str) -> None:
+    conformance.check_overflow(engines.engine(name))
 
 
 @pytest.mark.parametrize("name", LOCAL)

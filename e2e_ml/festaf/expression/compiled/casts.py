@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from e2e_ml.festaf.dtypes import FLOATS, INTEGERS, DataType, kind, parse
+from e2e_ml.festaf.dtypes import BITS, FLOATS, INTEGERS, DataType, kind, parse
 from e2e_ml.festaf.expression.compiled.operand import Expr, Library, Operand, library_dtype
 
-_BITS = {"int8": 8, "int16": 16, "int32": 32, "int64": 64}
 _WHOLE = "^-?[0-9]{1,18}$"
 _REAL = "^-?[0-9]{1,18}([.][0-9]+)?([eE][+-]?[0-9]{1,4})?$"
 _DAY = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
@@ -40,7 +39,7 @@ def midnight(date: Operand) -> Expr:
 
 
 def _truncated(operand: Operand, dtype: DataType) -> Expr:
-    real, bits, library = operand.real(), _BITS[dtype], operand.library
+    real, bits, library = operand.real(), BITS[dtype], operand.library
     # Both bounds out; the lower one is the float next below the least integer.
     low = -(2.0**63) - 1025 if bits == 64 else -(2.0 ** (bits - 1)) - 1
     fits = (real > low) & (real < 2.0 ** (bits - 1)) & ~real.is_nan()
@@ -50,8 +49,8 @@ def _truncated(operand: Operand, dtype: DataType) -> Expr:
 
 
 def _narrowed(library: Library, expr: Expr, given: DataType, dtype: DataType) -> Expr:
-    bits = _BITS[dtype]
-    if bits >= _BITS[given]:
+    bits = BITS[dtype]
+    if bits >= BITS[given]:
         return expr.cast(library_dtype(library, dtype))
     wide = expr.cast(library.Int64())
     fits = (wide >= -(2 ** (bits - 1))) & (wide < 2 ** (bits - 1))
@@ -66,7 +65,7 @@ def _of_decimal(operand: Operand, dtype: DataType) -> Expr:
         return operand.expr.cast(target)
     held = given.precision - given.scale if given.kind == "decimal" else 19  # digits before the point
     if dtype in INTEGERS:
-        limit = 2 ** (_BITS[dtype] - 1)
+        limit = 2 ** (BITS[dtype] - 1)
         if held < len(str(limit)):
             return operand.expr.cast(target)
         exact = operand.exact(given.scale)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 import duckdb
+import narwhals as nw
 import polars as pl
 
 from e2e_ml.festaf import dtypes
@@ -29,6 +30,7 @@ from e2e_ml.festaf.rows.windows import Order, Window
 Relation = duckdb.DuckDBPyRelation
 _ROW, _TIME, _PLACE = "__festaf_row", "__festaf_time", "__festaf_place"
 _EARLIEST, _LATEST = "-9223372036854775807::BIGINT", "9223372036854775807::BIGINT"
+_HALF, _WHOLE = "9223372036854775808::HUGEINT", "18446744073709551615::HUGEINT"
 _SCALARS = {
     "bool": "BOOLEAN", "int8": "TINYINT", "int16": "SMALLINT", "int32": "INTEGER", "int64": "BIGINT",
     "float32": "FLOAT", "float64": "DOUBLE", "string": "VARCHAR", "category": "VARCHAR", "date": "DATE",
@@ -54,6 +56,7 @@ def sql_type(dtype: DataType) -> str:
 
 class DuckEngine(ByNarwhals):
     name = "duckdb"
+    wider = nw.Int128()
 
     def frame(self, rows: Any) -> Relation:
         if isinstance(rows, duckdb.DuckDBPyRelation):
@@ -215,7 +218,9 @@ def _windowed(window: Window, order: Order) -> str:
         case "sum" if window.takes == "duration":
             return f"to_microseconds((sum(epoch_us({column})) OVER {over})::BIGINT)"
         case "sum":
-            return f"sum({f'{column}::DOUBLE' if real else column}) OVER {over}"
+            total = f"sum({f'{column}::DOUBLE' if real else column}) OVER {over}"
+            # In 128 bits; only of 64 bits can so many be summed that they overflow those.
+            return f"((({total}) + {_HALF} & {_WHOLE}) - {_HALF})" if window.takes == "int64" else total
         case "mean":
             return f"avg({column}::DOUBLE) OVER {over}"
         case "std":

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
+import narwhals as nw
 import polars as pl
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -37,6 +38,7 @@ _ROW, _TIME, _PLACE = "__festaf_row", "__festaf_time", "__festaf_place"
 _KIND, _BEST, _VALUES, _ASKING, _FOUND = (f"__festaf_{name}" for name in ("kind", "best", "values", "asking", "found"))
 _FILE, _FILE_ROW = "__festaf_file", "__festaf_file_row"
 _EARLIEST = -(2**63) + 1
+_LOW = 2**32 - 1
 _SCALARS = {
     "bool": "BOOLEAN", "int8": "TINYINT", "int16": "SMALLINT", "int32": "INT", "int64": "BIGINT", "float32": "FLOAT",
     "float64": "DOUBLE", "string": "STRING", "category": "STRING", "date": "DATE", "timestamp": "TIMESTAMP",
@@ -60,6 +62,7 @@ def sql_type(dtype: DataType) -> str:
 
 class SparkEngine(ByNarwhals):
     name = "spark"
+    wider = nw.Decimal(dtypes.MAX_PRECISION, 0)
 
     def frame(self, rows: Any) -> DataFrame:
         if isinstance(rows, DataFrame):
@@ -228,6 +231,10 @@ def _windowed(window: Window, order: Order) -> Column:
             return F.count(column).over(over)
         case "distinct":
             return F.size(F.collect_set(column + 0.0 if real else column).over(over))
+        case "sum" if window.takes == "int64":
+            # In halves, which do not overflow: Spark refuses a sum that does.
+            high, low = (F.sum(half).over(over) for half in (F.shiftright(column, 32), column.bitwiseAND(_LOW)))
+            return F.shiftleft(high + F.shiftright(low, 32), 32).bitwiseOR(low.bitwiseAND(_LOW))
         case "sum":
             return F.sum(column.cast("double") if real else column).over(over)
         case "mean":
