@@ -59,7 +59,8 @@ FACTS: Mapping[Kind, tuple[str, ...]] = {
         "last_interval_start", "last_interval_end", "recent",  # recent: [{run_id, state, start, end}], newest first
         "file", "import_errors",
         "doc_md", "owner_links",  # owner_links: {owner: address}
-        "constants",  # what its source names: {uris, models, experiments, features, columns}, each sorted and bounded
+        "constants",  # what its source names: {uris, models, experiments, features, columns}, each sorted and bounded;
+        # of its models, `registers` and `loads` are those that it makes versions of, and that it uses
         "last_reason",  # why the last run failed, as its failed task's log says
     ),
     Kind.TASK: ("operator",),

@@ -2,8 +2,12 @@
 
 A constant is a text, or what simple names, `+`, `Path(...) / ...`, `os.path.join(...)` and f-strings make of texts
 alone; a text with a part that is only known when the task runs (`{ds}`, `{{ ds }}`) names nothing. A feature is
-`view:feature`, however it is written, and a feature service stands among them by its name; `models:/delay@champion` is
-the model `delay`; a URI loses its user, password and query, for they may be secret.
+`view:feature`, however it is written, and a feature service stands among them by its name; a URI loses its user,
+password and query, for they may be secret.
+
+`models:/delay@champion` is the model `delay`. Of the models that a source names, `registers` are those that it makes
+versions of, by the calls and outlets that do so, and `loads` those that it loads, or of which it names a version or an
+alias: that has to be there already. What is done with the others cannot be told.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ import re
 from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit, urlunsplit
 
-KINDS = ("uris", "models", "experiments", "features", "columns")
+KINDS = ("uris", "models", "registers", "loads", "experiments", "features", "columns")
 MOST = 200  # constants of a kind
 MOST_CHARACTERS = 500  # of a constant
 MOST_SOURCE = 2_000_000  # characters of a source
@@ -29,6 +33,7 @@ _OUR_TAG = "ml:"  # `ml:train` and its like are tags of DAGs
 _WEB = ("http", "https")  # data only where the path ends like data
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _FEATURE = re.compile(r"[A-Za-z]\w*(@v\d+)?:[A-Za-z_]\w*|[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*__[A-Za-z0-9]\w*")
+_MODEL = re.compile(r"models:/+([^/@{}\n]+)([/@].*)?", re.DOTALL)
 _DOTTED = re.compile(r"[A-Za-z_]\w*[.:][A-Za-z_]\w*")
 
 # What the argument of a call names: function -> (position, keyword) -> kind.
@@ -36,14 +41,18 @@ _ARGUMENTS = {
     "set_experiment": (0, "experiment_name", "experiments"),
     "create_experiment": (0, "name", "experiments"),
     "get_experiment_by_name": (0, "name", "experiments"),
-    "register_model": (1, "name", "models"),
-    "create_registered_model": (0, "name", "models"),
-    "create_model_version": (0, "name", "models"),
+    "register_model": (1, "name", "registers"),
+    "create_registered_model": (0, "name", "registers"),
+    "create_model_version": (0, "name", "registers"),
+    "copy_model_version": (1, "dst_name", "registers"),
     "set_registered_model_alias": (0, "name", "models"),
+    "transition_model_version_stage": (0, "name", "models"),
+    "get_model_version_by_alias": (0, "name", "loads"),
+    "get_latest_versions": (0, "name", "loads"),
     "get_feature_service": (0, "name", "services"),
 }
 _KEYWORDS = {
-    "registered_model_name": "models",
+    "registered_model_name": "registers",
     "experiment_name": "experiments",
     "table": "uris",
     "table_name": "uris",
@@ -57,6 +66,10 @@ _KEYWORDS = {
     "service": "services",
     "feature_service": "services",
 }
+_ASSETS = {"outlets": "registers", "inlets": "loads", "schedule": "loads"}  # of a task or a DAG: assets `models:/delay`
+_LOADERS = frozenset({
+    "load_model", "spark_udf", "get_model_info", "download_artifacts", "predict", "evaluate", "build_docker",
+})  # fmt: skip
 _NO_FRAMES = frozenset({"environ", "context", "kwargs", "conf", "params", "outlet_events", "inlet_events", "os"})
 _JOINS = ("os.path.join", "path.join", "posixpath.join")
 _PATHS = ("Path", "PurePath", "PosixPath", "PurePosixPath", "str", "fspath")
@@ -73,6 +86,7 @@ def constants(source: str) -> Constants:
     if len(source) <= MOST_SOURCE:
         with contextlib.suppress(SyntaxError, ValueError, RecursionError, MemoryError):
             _Reader(ast.parse(source), found).read()
+    found["models"] |= found["registers"] | found["loads"]
     return {kind: sorted(found[kind])[:MOST] for kind in KINDS}
 
 
@@ -96,6 +110,8 @@ class _Reader:
                     self._call(node)
                 case ast.Subscript():
                     self._subscript(node)
+                case ast.JoinedStr() | ast.BinOp():
+                    self._begun(node)
                 case _:
                     pass
             in_parts = isinstance(node, ast.JoinedStr | ast.BinOp) or (isinstance(node, ast.Call) and _is_path(node))
@@ -106,13 +122,48 @@ class _Reader:
     # --- where a text stands says what it names ---
 
     def _call(self, call: ast.Call) -> None:
-        if (known := _ARGUMENTS.get(_dotted(call.func).rpartition(".")[2])) is not None:
+        name = _dotted(call.func).rpartition(".")[2]
+        if (known := _ARGUMENTS.get(name)) is not None:
             position, keyword, kind = known
             named = [k.value for k in call.keywords if k.arg == keyword]
             self._take(kind, [*call.args[position : position + 1], *named])
         for keyword in call.keywords:
             if keyword.arg is not None and (kind := _KEYWORDS.get(keyword.arg)):
                 self._take(kind, [keyword.value])
+            if keyword.arg is not None and (kind := _ASSETS.get(keyword.arg)):
+                self._models_in(kind, keyword.value)
+        if name in _LOADERS:
+            for argument in (*call.args, *(keyword.value for keyword in call.keywords)):
+                if (text := self.text(argument)) and (model := _model(text)):
+                    self._add("loads", model[0])
+
+    def _models_in(self, kind: str, node: ast.expr) -> None:
+        """The models that stand in an expression by their URIs, also behind names."""
+        for part in ast.walk(node):
+            value = self._values.get(part.id) if isinstance(part, ast.Name) else None
+            for each in (part, *(ast.walk(value) if value is not None else ())):
+                if isinstance(each, ast.expr) and (text := self.text(each)) and (model := _model(text)):
+                    self._add(kind, model[0])
+
+    def _begun(self, node: ast.JoinedStr | ast.BinOp) -> None:
+        """A text of which the end is known when the task runs alone: `models:/delay/` and a version."""
+        if (model := _model(self._beginning(node))) and model[1]:
+            self._add("loads", model[0])
+
+    def _beginning(self, node: ast.expr) -> str:
+        match node:
+            case ast.JoinedStr(values=parts):
+                pass
+            case ast.BinOp(left=left, op=ast.Add(), right=right):
+                parts = [left, right]
+            case _:
+                return self.text(node) or ""
+        known = ""
+        for part in parts:
+            if (text := self.text(part)) is None:
+                return known + (self._beginning(part) if isinstance(part, ast.BinOp | ast.JoinedStr) else "")
+            known += text
+        return known
 
     def _subscript(self, node: ast.Subscript) -> None:
         """`frame["column"]`, `frame[["a", "b"]]`."""
@@ -133,8 +184,8 @@ class _Reader:
                 elif kind == "services":
                     if _NAME.fullmatch(text):
                         self._add("features", text)
-                elif kind == "models":
-                    self._add("models", text.removeprefix("models:/"))
+                elif kind in ("models", "registers", "loads"):
+                    self._add(kind, text.removeprefix("models:/"))
                 elif kind != "uris" or "://" not in text:
                     self._add(kind, text)
 
@@ -152,9 +203,8 @@ class _Reader:
     def _anywhere(self, text: str) -> None:
         """What a text names by its form."""
         if text.startswith("models:/"):
-            name = text.removeprefix("models:/").strip("/").partition("/")[0].partition("@")[0]
-            if name and not name.startswith("m-"):
-                self._add("models", name)
+            if model := _model(text):
+                self._add("loads" if model[1].strip("/@") else "models", model[0])
         elif _SCHEME.fullmatch(text):
             if uri := _public(text):
                 self._add("uris", uri)
@@ -237,6 +287,12 @@ def _assigned(tree: ast.Module) -> dict[str, ast.expr]:
 def _is_path(call: ast.Call) -> bool:
     name = _dotted(call.func)
     return bool(call.args) and not call.keywords and (name in _JOINS or name.rpartition(".")[2] in _PATHS)
+
+
+def _model(text: str) -> tuple[str, str] | None:
+    """The registered model of a URI, and what names a version or an alias of it, `/3`; None for what is no such URI."""
+    found = _MODEL.fullmatch(text)
+    return (found[1], found[2] or "") if found and not found[1].startswith("m-") else None
 
 
 def _feature(text: str) -> str:

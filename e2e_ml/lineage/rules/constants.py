@@ -1,5 +1,6 @@
 """What a DAG's source names: models, experiments, places and features. It was read, never run; what it does with them
-cannot be told from a name, so that most of it is a candidate. In a file with several DAGs it may be any of them."""
+cannot be told from a name, so that most of it is a candidate, but for models that it registers or loads by calls that
+do so. In a file with several DAGs it may be any of them."""
 
 from __future__ import annotations
 
@@ -25,30 +26,41 @@ _SCHEMES = ("models:", "runs:", "http:", "https:")
 
 
 def models_of_dag(dag: Node, look: Look) -> Iterator[Edge]:
-    """A registered model that the source names: a DAG that trains makes it, one that scores or watches reads it."""
-    work = keys.work_of(dag)
-    most, shared = _most(dag, (work,) if work in _READERS else _MAKERS, look)
-    for name in texts(_constants(dag).get("models"))[:_MOST]:
+    """A registered model that the source names. One that it registers it makes, one that it only loads it reads; else a
+    DAG that trains makes it, one that scores or watches reads it."""
+    work, constants = keys.work_of(dag), _constants(dag)
+    registers, loads = set(texts(constants.get("registers"))), set(texts(constants.get("loads")))
+    for name in texts(constants.get("models"))[:_MOST]:
         found = look(keys.named(Kind.REGISTERED_MODEL, name))
-        if work in _READERS:
+        if name in loads - registers:
+            most, shared = _most(dag, (work,) if work in _READERS else _USERS, look)
+            reason = f"the DAG's source loads the model {name}{shared}"
+            yield from _shared(found, dag.ref, Relation.READ_BY, min(SURE, most), reason)
+        elif work in _READERS and (name in loads or name not in registers or _beside(dag, look)):
+            most, shared = _most(dag, (work,), look)
             reason = f"the DAG's source names the model {name}, and its work is {work}{shared}"
             yield from _shared(found, dag.ref, Relation.READ_BY, min(_READERS[work], most), reason)
-            continue
-        for answer in found:
-            score, why = _makes(dag.ref, name, work, look)
-            score, why = (most, shared) if most < score else (score, why)
-            reason = f"the DAG's source names the model {name}{why}"
-            if len(found) > 1:
-                score, reason = score / len(found), f"{reason}; {len(found)} registries have one"
-            yield Edge(dag.ref, answer.ref, Relation.PRODUCES, Evidence.INFERRED, reason, round(score, 3))
+        else:
+            yield from _made(dag, name, found, name in registers, look)
 
 
-def _makes(dag: Ref, name: str, work: str, look: Look) -> tuple[float, str]:
+def _made(dag: Node, name: str, found: list[Answer], registers: bool, look: Look) -> Iterator[Edge]:
+    most, shared = _most(dag, _MAKERS, look)
+    score, why = _makes(dag.ref, name, keys.work_of(dag), registers, look)
+    score, why = (most, shared) if most < score else (score, why)
+    reason = f"the DAG's source {'registers' if registers else 'names'} the model {name}{why}"
+    if len(found) > 1:
+        score, reason = score / len(found), f"{reason}; {len(found)} registries have one"
+    for answer in found:
+        yield Edge(dag.ref, answer.ref, Relation.PRODUCES, Evidence.INFERRED, reason, round(score, 3))
+
+
+def _makes(dag: Ref, name: str, work: str, registers: bool, look: Look) -> tuple[float, str]:
     """How likely it is this DAG, of all that name the model, that makes it, and why."""
     others = [answer.value for answer in look(keys.mentioned(Kind.REGISTERED_MODEL, name)) if answer.ref != dag]
-    if work == "train":
-        trainers = others.count("train")
-        return (SURE, ", and it trains") if not trainers else (LIKELY, f", and it trains, as {trainers} more do")
+    if registers or work == "train":
+        trainers, why = others.count("train"), "" if registers else ", and it trains"
+        return (SURE, why) if not trainers else (LIKELY, f"{why}, as {trainers} more do")
     if work:
         return UNSURE / 2, f", but its work is {work}"
     if "train" in others:

@@ -99,12 +99,14 @@ def writes(dag: Ref) -> str:
 
 
 def hints(dag: Ref) -> str:
-    """Answered by a DAG with what its source, its tags and its name say of it: {models, experiments, work}."""
+    """Answered by a DAG with what its source, its tags and its name say of it: {models, experiments, work}; a model
+    that it only loads is none of its models."""
     return f"hints {dag}"
 
 
 def mentioned(kind: Kind, name: str) -> str:
-    """Answered by the DAGs whose source names a registered model or an experiment, with their work."""
+    """Answered by the DAGs whose source names an experiment, or a registered model that it does not only load, with
+    their work."""
     return f"mentioned {kind} {name}"
 
 
@@ -277,7 +279,9 @@ def _asset(ref: Ref, facts: Mapping[str, Any]) -> Iterator[Key]:
 def _dag(ref: Ref, facts: Mapping[str, Any]) -> Iterator[Key]:
     yield Key(named(ref.kind, ref.keys[0]))
     constants, work = mapping(facts.get("constants")), _work(ref, facts)
-    models, experiments = texts(constants.get("models")), texts(constants.get("experiments"))
+    experiments, registers = texts(constants.get("experiments")), texts(constants.get("registers"))
+    loads = {name for name in texts(constants.get("loads")) if name not in registers}
+    models = [name for name in texts(constants.get("models")) if name not in loads]
     if constants or work:
         yield Key(hints(ref), {"models": models, "experiments": experiments, "work": work})
     for model in models:

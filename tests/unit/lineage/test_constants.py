@@ -46,6 +46,15 @@ def one(node: Node, *others: Node) -> Edge:
         (dag("price_drift", models=["price"]), [], Relation.READ_BY, True),
         (dag("deploy_price", models=["price"]), [], Relation.READ_BY, False),
         (dag("train_x", ("ml:batch",), models=["price"]), [], Relation.READ_BY, True),  # a tag goes before the name
+        (dag("x", models=["price"], registers=["price"]), [], Relation.PRODUCES, True),
+        (dag("x", models=["price"], registers=["price"]), [dag("train_b", models=["price"])], Relation.PRODUCES, True),
+        (dag("deploy_price", models=["price"], registers=["price"]), [], Relation.PRODUCES, True),
+        (dag("x", models=["price"], loads=["price"]), [], Relation.READ_BY, True),
+        (dag("deploy_price", models=["price"], loads=["price"]), [], Relation.READ_BY, True),
+        (dag("train_other", models=["price"], loads=["price"]), [], Relation.READ_BY, True),  # it starts from it
+        (dag("x", models=["price"], loads=["price"], experiments=["prices"]), [], Relation.READ_BY, True),
+        (dag("x", models=["price"], registers=["price"], loads=["price"]), [], Relation.PRODUCES, True),
+        (dag("score_x", models=["price"], registers=["price"], loads=["price"]), [], Relation.READ_BY, True),
     ],
 )
 def test_models(dag: Node, others: list[Node], relation: Relation, likely: bool) -> None:
@@ -147,6 +156,19 @@ def test_a_file_that_trains_and_scores_tells_both() -> None:
         ("train_price", Relation.PRODUCES), ("score_price", Relation.READ_BY),
     }  # fmt: skip
     assert drawn(in_one_file("score_price", "score_all", models=["price"]), MODEL) == set()
+
+
+def test_a_file_that_registers_and_loads_tells_which_dag_does_which() -> None:
+    both = in_one_file("train_price", "score_price", models=["price"], registers=["price"], loads=["price"])
+    assert drawn(both, MODEL) == {("train_price", Relation.PRODUCES), ("score_price", Relation.READ_BY)}
+    loads = in_one_file("train_price", "score_price", models=["price"], loads=["price"])
+    assert drawn(loads, MODEL) == {("score_price", Relation.READ_BY)}
+    assert drawn(in_one_file("one", "two", models=["price"], loads=["price"]), MODEL) == set()
+
+
+def test_who_only_loads_a_model_is_no_rival_of_its_trainer() -> None:
+    edge = one(dag("train_price", models=["price"]), MODEL, dag("train_b", models=["price"], loads=["price"]))
+    assert edge.reason == "the DAG's source names the model price, and it trains"
 
 
 def test_features_are_read_by_the_one_of_the_file_that_uses_them() -> None:

@@ -27,9 +27,7 @@ def found(source: str) -> dict[str, list[str]]:
          {"uris": ["https://example.com/data.csv.gz"]}),
         ('read("postgresql://ada:secret@db/weather?password=x")', {"uris": ["postgresql://db/weather"]}),
         ('read(table_name="lake.weather")', {"uris": ["lake.weather"]}),
-        ('load("models:/delay@champion", "models:/delay/3", "models:/m-0123")', {"models": ["delay"]}),
-        ('m.log_model(model, registered_model_name="delay")', {"models": ["delay"]}),
-        ('NAME = "delay"\nmlflow.register_model(f"runs:/{run}/model", NAME)', {"models": ["delay"]}),
+        ('name("models:/delay", "models:/m-0123")', {"models": ["delay"]}),
         ('mlflow.set_experiment("delays")', {"experiments": ["delays"]}),
         ('mlflow.set_experiment(experiment_name="delays")', {"experiments": ["delays"]}),
         ('get(features=["weather:temp", "weather.wind", "plain"])',
@@ -45,6 +43,71 @@ def found(source: str) -> dict[str, list[str]]:
 )  # fmt: skip
 def test_what_a_source_names(source: str, expected: dict[str, list[str]]) -> None:
     assert found(source) == expected
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'm.log_model(model, registered_model_name="delay")',
+        'NAME = "delay"\nmlflow.register_model(f"runs:/{run}/model", NAME)',
+        'mlflow.register_model(model_uri=uri, name="delay")',
+        'MlflowClient().create_registered_model("delay")',
+        'client.create_model_version(name="delay", source=uri)',
+        'client.copy_model_version(source, dst_name="delay")',
+        '@task(outlets=[Asset("models:/delay")])\ndef fit(): ...',
+        'MODEL = Asset(name="models:/delay", uri="models:/delay")\n@task(outlets=[MODEL])\ndef fit(): ...',
+        'NAME = "delay"\nBashOperator(task_id="fit", outlets=Asset(f"models:/{NAME}"))',
+    ],
+)
+def test_a_model_that_is_registered(source: str) -> None:
+    assert found(source) == {"models": ["delay"], "registers": ["delay"]}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'mlflow.pyfunc.load_model("models:/delay@champion")',
+        'mlflow.sklearn.load_model(model_uri="models:/delay/3")',
+        'mlflow.sklearn.load_model("models:/delay/Production")',
+        'mlflow.pyfunc.load_model("models:/delay")',
+        'URI = "models:/delay/latest"\nload(URI)',
+        'NAME = "delay"\nuri = f"models:/{NAME}@champion"\nscore(uri)',
+        'mlflow.pyfunc.load_model(f"models:/delay/{version}")',  # which one is known when it runs
+        'NAME = "delay"\nload(f"models:/{NAME}@{alias}")',
+        'load("models:/" + "delay" + "/" + str(version))',
+        'load("models:/delay@{{ params.alias }}")',
+        'mlflow.pyfunc.spark_udf(spark, "models:/delay/1")',
+        'client.get_model_version_by_alias("delay", "champion")',
+        'dag(schedule=[Asset("models:/delay")])',
+        'MODEL = Asset("models:/delay")\ndag(schedule=MODEL | OTHER)',
+        '@task(inlets=[Asset("models:/delay")])\ndef score(): ...',
+    ],
+)
+def test_a_model_that_is_loaded(source: str) -> None:
+    assert found(source) == {"models": ["delay"], "loads": ["delay"]}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'load(f"models:/{name}/3")',
+        'load("models:/" + name)',
+        'load(f"models:/delay{suffix}/3")',
+        'load("models:/{}/{}".format(name, version))',
+        'load("models:/{{ params.model }}/3")',
+        'model.predict(frame)\nkeras.models.load_model("model.keras")\nschedule(schedule="@daily")',
+        "mlflow.register_model(uri, name)\nm.log_model(model, registered_model_name=NAME)",
+    ],
+)
+def test_a_model_that_has_no_name_before_it_runs(source: str) -> None:
+    assert found(source) == {}
+
+
+def test_a_model_may_be_both_registered_and_loaded() -> None:
+    source = (
+        'champion = load_model("models:/delay@champion")\nmlflow.register_model(uri, "delay")\nshow("models:/price")'
+    )
+    assert found(source) == {"models": ["delay", "price"], "registers": ["delay"], "loads": ["delay"]}
 
 
 @pytest.mark.parametrize(
