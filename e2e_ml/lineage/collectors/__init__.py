@@ -24,13 +24,15 @@ class Record:
 
     A record that is read again replaces the earlier one, facts and edges, unless it is `partial`: then its facts are
     laid over the earlier ones and its edges are added to them. Facts named in `keeps` were not asked for this time:
-    what an earlier record told of them stays.
+    what an earlier record told of them stays. Where `inside` is given, it is all that lies in the thing: what else the
+    collector had told of in there is gone.
     """
 
     node: Node
     edges: tuple[Edge, ...] = ()
     partial: bool = False
     keeps: frozenset[str] = frozenset()
+    inside: frozenset[Ref] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,9 @@ writes, and its task instance stands between the two; a run that only reads is o
 Columns are tied where the events have column lineage. A dataset whose name is a feature view's stands for the view, and
 its columns are the view's features.
 
-Events say what was, never that something is there no longer: every record is laid over the earlier ones.
+Events say what was, never that something is there no longer: every record is laid over the earlier ones. But who writes
+a dataset, or describes one, tells all of its columns: others that it had are gone. Who reads one tells those that it
+reads.
 """
 
 from __future__ import annotations
@@ -106,17 +108,22 @@ class _Reading:
         self.gone: dict[Ref, None] = {}
         self._facts: dict[Ref, dict[str, Any]] = {}
         self._edges: dict[Ref, dict[tuple[Ref, Ref, Relation], Edge]] = {}
+        self._inside: dict[Ref, tuple[datetime, frozenset[Ref]]] = {}  # the columns of a dataset, as of a time
 
     def cursor(self) -> dict[str, Any]:
         return {"dags": sorted(self._dags), "open": self._open, "instances": list(self._instances)}
 
     def records(self) -> tuple[Record, ...]:
         laid = (
-            Record(Node(ref, facts), tuple(self._edges.get(ref, {}).values()), partial=True)
+            Record(Node(ref, facts), tuple(self._edges.get(ref, {}).values()), True, inside=self._columns_of(ref))
             for ref, facts in self._facts.items()
         )
         # What a task instance that is no longer kept had read and written is taken back.
         return (*laid, *(Record(Node(ref)) for ref in self.gone if ref.kind is Kind.TASK_INSTANCE))
+
+    def _columns_of(self, ref: Ref) -> frozenset[Ref] | None:
+        """All the columns of a dataset; None where no event told all of them."""
+        return self._inside[ref][1] if ref in self._inside else None
 
     def take(self, raw: object) -> None:
         try:
@@ -124,14 +131,14 @@ class _Reading:
         except EventError:  # an older or newer server took it; what else it holds is of no use to us
             return
         if isinstance(event, DatasetEvent):
-            self._dataset(event.dataset, event.event_time)
+            self._dataset(event.dataset, event.event_time, whole=True)
         else:
             self._job(event)
 
     # --- datasets -----------------------------------------------------------------------------------------------------
 
-    def _dataset(self, dataset: Dataset, at: datetime, written: bool = False) -> None:
-        """Note what an event tells of a dataset."""
+    def _dataset(self, dataset: Dataset, at: datetime, written: bool = False, whole: bool = False) -> None:
+        """Note what an event tells of a dataset; `whole`: of all its columns, where it tells of any."""
         ref, facets = refs.dataset(*dataset.key), dataset.facets
         fields = facets.table_schema.fields_ if facets.table_schema else ()
         facts = {
@@ -153,6 +160,8 @@ class _Reading:
                 quality = known(metrics[field.name].model_dump()) if field.name in metrics else None
                 self._note(column, {"dtype": field.type, "description": field.description, "quality": quality})
                 self._edge(ref, ref, column, Relation.CONTAINS, "the dataset's schema", at)
+            if fields and (written or whole) and (ref not in self._inside or self._inside[ref][0] <= at):
+                self._inside[ref] = at, frozenset(refs.column(*dataset.key, field.name) for field in fields)
         for other in facets.symlinks.identifiers if facets.symlinks else ():
             if (other.namespace, other.name) != dataset.key:
                 alias = refs.dataset(other.namespace, other.name)
@@ -295,6 +304,7 @@ class _Reading:
         self.gone[ref] = None
         self._facts.pop(ref, None)
         self._edges.pop(ref, None)
+        self._inside.pop(ref, None)
 
     def _edge(self, holder: Ref, up: Ref, down: Ref, relation: Relation, reason: str, at: datetime) -> None:
         """An edge in the record of `holder`. Records are of datasets, columns and task instances alone: what another

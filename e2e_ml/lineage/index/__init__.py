@@ -134,6 +134,7 @@ class Index:
         changed = {n for record in batch.records if (n := self._put(source, record, sweep, now)) is not None}
         gone = [number for ref in batch.gone if (number := self._names.number_in(self._db, ref)) is not None]
         gone += self._unswept(source, sweep, batch.complete)
+        gone += [number for record in batch.records for number in self._left_out(source, record)]
         changed.update(n for n in gone if self._mark_gone(source, n, now))
         if changed or is_new:
             linker = Linker(self._db, self._node, self._names.ref)
@@ -194,6 +195,15 @@ class Index:
             [source, sweep, *wanted],
         )
         return [number for (number,) in rows]
+
+    def _left_out(self, source: int, record: Record) -> list[int]:
+        """The things that a source had told of in another one, of which it now says all that lies in it."""
+        if record.inside is None:
+            return []
+        inside = {self._names.number_in(self._db, ref) for ref in record.inside}
+        holder = self._names.number_in(self._db, record.node.ref)
+        rows = self._db.execute(_INSIDE, (holder, source))
+        return [number for (number,) in rows if number not in inside]
 
     def _mark_gone(self, source: int, number: int, now: datetime) -> bool:
         done = self._db.execute(
@@ -402,6 +412,9 @@ _VISITED = (
 _KEPT = (
     "SELECT facts.facts, records.claims FROM records LEFT JOIN facts USING (thing, source) "
     "WHERE records.thing = ? AND records.source = ?"
+)
+_INSIDE = (
+    "SELECT number FROM things JOIN records ON thing = number WHERE parent = ? AND source = ? AND gone_since IS NULL"
 )
 # A thing is gone when all that told of it say so.
 _GONE = (

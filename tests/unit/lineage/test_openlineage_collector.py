@@ -383,6 +383,59 @@ def test_a_dataset_that_is_dropped_is_gone(world: World) -> None:
     assert refs.dataset("s3://lake", "cleaner") in graph
 
 
+def columns(graph: Graph, ref: Ref) -> dict[str, bool]:
+    """The columns of a dataset that are seen, and whether they are still there."""
+    found = (n for n in graph.nodes(Kind.COLUMN) if n.ref.parent == ref)
+    return {node.ref.keys[1]: node.gone_since is None for node in found}
+
+
+@pytest.mark.parametrize("pages", [1, 2])
+def test_a_column_that_left_the_schema_is_gone(world: World, pages: int) -> None:
+    def written(*names: str, at: str, **more: Any) -> dict[str, Any]:
+        output = dataset("s3://lake", "clean", schema=schema(*names))
+        return run_event(inputs=[], outputs=[output], eventTime=f"2026-01-{at}T00:00:00Z", **more)
+
+    first, second = written("temp", "wind", at="02"), written("temp", "rain", at="03")
+    if pages == 1:
+        world.send(first, second)
+    else:
+        assert columns(world.graph(first), CLEAN) == {"temp": True, "wind": True}
+        world.send(second)
+    graph = world.visit()
+    assert columns(graph, CLEAN) == {"temp": True, "rain": True}
+    assert (CLEAN, Relation.CONTAINS, refs.column("s3://lake", "clean", "rain")) in edges(graph)
+    running = written("temp", at="04", eventType="START", producer="another")  # it may yet fail
+    assert columns(world.graph(running), CLEAN) == {"temp": True, "rain": True}
+    assert columns(world.graph(written("temp", "wind", at="05")), CLEAN) == {"temp": True, "wind": True}
+    described = {"eventTime": "2026-01-06T00:00:00Z", "dataset": dataset("s3://lake", "clean", schema=schema("wind"))}
+    assert columns(world.graph(described), CLEAN) == {"wind": True}
+    assert columns(world.graph(run_event(inputs=[], eventTime="2026-01-07T00:00:00Z")), CLEAN) == {"wind": True}
+
+
+def test_who_reads_some_columns_of_a_dataset_takes_none_away(world: World) -> None:
+    world.graph(run_event(inputs=[], outputs=[dataset("file", "/data/raw.csv", schema=schema("temp", "wind"))]))
+    reads = run_event(inputs=[dataset("file", "/data/raw.csv", schema=schema("temp"))], outputs=[])
+    assert columns(world.graph(reads), RAW) == {"temp": True, "wind": True}
+
+
+def test_a_column_that_left_is_marked_while_others_are_made_of_it(world: World) -> None:
+    made = lineage(heat=[("file", "/data/raw.csv", "temp")])
+    world.graph(
+        run_event(inputs=[], outputs=[dataset("file", "/data/raw.csv", schema=schema("temp", "wind"))]),
+        run_event(outputs=[dataset("s3://lake", "clean", schema=schema("heat"), columnLineage=made)]),
+        run_event(inputs=[], outputs=[dataset("file", "/data/raw.csv", schema=schema("rain"))]),
+    )
+    assert columns(world.index.graph(), RAW) == {"temp": False, "rain": True}
+
+
+def test_an_event_that_comes_late_takes_no_newer_column_away(world: World) -> None:
+    world.graph(
+        run_event(outputs=[dataset("s3://lake", "clean", schema=schema("new"))], eventTime="2026-01-09T00:00:00Z"),
+        run_event(outputs=[dataset("s3://lake", "clean", schema=schema("old"))], eventTime="2026-01-08T00:00:00Z"),
+    )
+    assert columns(world.index.graph(), CLEAN) == {"new": True}
+
+
 def test_only_the_newest_task_instances_are_kept(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_INSTANCES", 3)
     graph = world.graph(*(airflow("etl.load", f"r{n}") for n in range(5)))
