@@ -120,12 +120,12 @@ class Refresher:
 
     def visit(self, collector: Collector) -> bool:
         """Visit one service and tell what came of it; returns whether it answered. Never raises."""
-        name, changed, read, progress = collector.name, False, 0, ""
+        name, changed, read, progress, left_out = collector.name, False, 0, "", ""
         told_at, told_in = time.monotonic(), 0.0
         try:
             for batch in collector.collect(self._index.cursor(name)):
                 changed = self._index.upsert(name, batch) or changed
-                read, progress = read + len(batch.records), batch.progress
+                read, progress, left_out = read + len(batch.records), batch.progress, left_out or batch.left_out
                 if self.stopping:
                     return True
                 # Telling costs the listeners something, too: at most a tenth of the time.
@@ -136,7 +136,7 @@ class Refresher:
                     self._tell()
                     told_at, changed = time.monotonic(), False
                     told_in = told_at - began
-            sentence = " ".join(part for part in (f"Read {read:,} things.", progress) if part)
+            sentence = " ".join(part for part in (f"Read {read:,} things.", left_out, progress) if part)
             visit = Visit(name, True, self._index.visited_at(name), sentence)
         except CollectError as error:
             visit = Visit(name, False, self._index.visited_at(name), str(error))

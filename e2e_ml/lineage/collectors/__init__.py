@@ -51,7 +51,8 @@ class Batch:
     sweep: int | None = None  # rises from sweep to sweep, e.g. the time at which it began
     gone: tuple[Ref, ...] = ()
     progress: str = ""  # for people, where there is more to come: "Reading DAG runs: 12,000 so far."
-    ends: bool = True  # whether the visit ends with it
+    ends: bool = True  # whether the visit ends with it, and has read what it was to read
+    left_out: str = ""  # for people, what this login may not read: a sentence with the next step
 
 
 class Collector(Protocol):

@@ -15,11 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, cast
 
 from e2e_ml import refs
 from e2e_ml.lineage.collectors import Batch, CollectError, Record
-from e2e_ml.lineage.collectors.http import Api, Connection, known
+from e2e_ml.lineage.collectors.http import Api, Connection, StatusError, known
 from e2e_ml.lineage.graph import Edge, Evidence, Node, Relation
 from e2e_ml.openlineage.events import (
     Dataset,
@@ -43,6 +44,11 @@ MOST_OPEN = 500  # runs that have begun, whose datasets are remembered until the
 MOST_DAGS = 10_000
 MOST_INSTANCES = 1_000  # task instances whose datasets are kept; what older ones did, their DAGs still say
 _PATH = "/api/v1/lineage/events"
+_NEEDS_LOGIN = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_LEFT_OUT = (
+    "OpenLineage events are left out: reading them needs the token that the feature store's server was started with. "
+    "Give services.festaf a credential in workbench.yaml, such as env:FESTAF_TOKEN."
+)
 
 _Name = tuple[str, str]  # the namespace and the name of a dataset
 
@@ -53,6 +59,7 @@ class OpenLineageCollector:
 
     def __init__(self, connection: Connection, airflow: str | None = "local") -> None:
         self._instance = connection.instance
+        self._connection = connection
         self._airflow = airflow
         self._api = Api("The inbox of OpenLineage events", connection)
 
@@ -65,7 +72,13 @@ class OpenLineageCollector:
 
     def collect(self, cursor: Mapping[str, Any]) -> Iterator[Batch]:
         while True:
-            page = self._page(cursor)
+            try:
+                page = self._page(cursor)
+            except StatusError as error:
+                if error.status not in _NEEDS_LOGIN or self._connection.headers():
+                    raise
+                yield Batch(cursor=cursor, ends=False, left_out=_LEFT_OUT)
+                return
             reading = _Reading(self._airflow, cursor)
             events: list[Mapping[str, Any]] = page["events"]
             for kept in events:

@@ -43,12 +43,13 @@ class Through(httpx.BaseTransport):
 class World:
     """An inbox behind its real server, a collector that reads it, and the index that it fills."""
 
-    def __init__(self, path: Path, airflow: str | None = "local") -> None:
+    def __init__(self, path: Path, airflow: str | None = "local", **headers: str) -> None:
         self.path = path
         self.inbox = Inbox(path)
         self.index = Index(None)
         self.batches = 0
-        connection = Connection("local", lambda: "http://127.0.0.1", lambda: {"authorization": "Bearer key"})
+        headers = headers or {"authorization": "Bearer key"}
+        connection = Connection("local", lambda: "http://127.0.0.1", lambda: {k: v for k, v in headers.items() if v})
         self.collector = OpenLineageCollector(connection, airflow)
         api = Api("The inbox of OpenLineage events", connection, Through(path))
         self.collector._api = api  # pyright: ignore[reportPrivateUsage]
@@ -381,6 +382,19 @@ def test_a_dataset_that_is_dropped_is_gone(world: World) -> None:
     graph = world.graph(run_event(outputs=[renamed]))
     assert CLEAN not in graph
     assert refs.dataset("s3://lake", "cleaner") in graph
+
+
+def test_an_inbox_that_wants_a_token_where_none_is_given_leaves_the_events_out(tmp_path: Path) -> None:
+    world = World(tmp_path / "events.db", authorization="")
+    world.send(run_event())
+    (batch,) = world.collector.collect({"after": 0})
+    assert batch.cursor == {"after": 0}
+    assert "OpenLineage events are left out" in batch.left_out
+    assert len(world.visit()) == 0
+    assert world.index.visited_at("openlineage:local") is None
+    other = World(tmp_path / "events.db", authorization="Bearer another")  # that is a mistake, and no choice
+    with pytest.raises(CollectError, match="refuses the login"):
+        other.visit()
 
 
 def columns(graph: Graph, ref: Ref) -> dict[str, bool]:

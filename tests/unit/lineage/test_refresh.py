@@ -208,6 +208,21 @@ def test_a_visit_that_never_succeeded_has_no_age() -> None:
     assert Visit("airflow:local", False, None, "").age(datetime.now(UTC)) is None
 
 
+class Locked(Counting):
+    """A service of which a part wants another login."""
+
+    def collect(self, cursor: Mapping[str, Any]) -> Iterator[Batch]:
+        yield from super().collect(cursor)
+        yield Batch(cursor=cursor, ends=False, left_out="XComs are left out: ask for leave to read them.")
+
+
+def test_what_a_login_may_not_read_is_said_and_is_no_failure(index: Index) -> None:
+    refresher = Refresher(index, [collector := Locked()])
+    assert refresher.visit(collector)
+    visit = refresher.report["airflow:local"]
+    assert (visit.ok, visit.sentence) == (True, "Read 1 things. XComs are left out: ask for leave to read them.")
+
+
 class Bitwise(Counting):
     """Has three visits' worth to read."""
 
