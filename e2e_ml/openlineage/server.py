@@ -49,13 +49,13 @@ def router(inbox: Inbox, check: Check) -> APIRouter:
 
     @routes.post(PATH, openapi_extra=_body({"type": "object"}))
     async def take(request: Request, authorization: Annotated[str | None, Header()] = None) -> Response:
-        """Keep one event of OpenLineage: a run event, a job event or a dataset event."""
+        """Keep one event of OpenLineage: a run event, a job event or a dataset event. Needs the token."""
         check(authorization)
         return await _answered(request, inbox, MOST_BYTES, _one)
 
     @routes.post(f"{PATH}/batch", openapi_extra=_body({"type": "array", "items": {"type": "object"}}))
     async def take_batch(request: Request, authorization: Annotated[str | None, Header()] = None) -> Response:
-        """Keep a list of events, all of them or, where one of them is wrong, none."""
+        """Keep a list of events, all of them or, where one of them is wrong, none. Needs the token."""
         check(authorization)
         return await _answered(request, inbox, MOST_BATCH_BYTES, _several)
 
@@ -66,7 +66,7 @@ def router(inbox: Inbox, check: Check) -> APIRouter:
         authorization: Annotated[str | None, Header()] = None,
     ) -> Response:
         """The events after number `after`, oldest first; `next` is what to ask after then. `inbox` names the inbox:
-        another one counts from one again."""
+        another one counts from one again. Needs the token."""
         check(authorization)
         try:
             return Response(_page(inbox.page(after, limit)), media_type="application/json", headers=_HEADERS)

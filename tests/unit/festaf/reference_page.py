@@ -30,7 +30,9 @@ from e2e_ml.festaf.expression import operations as table
 from e2e_ml.festaf.expression.operations import OPERATIONS, apply_type, cast_type, window_type
 from e2e_ml.festaf.expression.printing import to_python
 from e2e_ml.festaf.expression.tree import Aggregate
-from e2e_ml.festaf.server import api, rows, training_sets
+from e2e_ml.festaf.server import api, rows, training_sets, wishing
+from e2e_ml.openlineage import server as openlineage
+from e2e_ml.openlineage.inbox import Inbox
 
 PAGE = Path(__file__).resolve().parents[3] / "resources" / "docs" / "reference.md"
 _PART = re.compile(r"(<!-- made: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -271,7 +273,8 @@ def _verbs() -> Iterator[str]:
 
 def _routes() -> Iterator[str]:
     yield from _rows("route", "answers")
-    for router in (api.router, rows.router, training_sets.router):
+    events = openlineage.router(Inbox(Path("events.db")), lambda _: None)
+    for router in (api.router, rows.router, training_sets.router, wishing.api, events):
         for route in router.routes:
             if isinstance(route, APIRoute) and route.include_in_schema:
                 said = _cell(_said(route.endpoint))

@@ -12,9 +12,11 @@ from e2e_ml import festaf as fs
 from e2e_ml.festaf import airflow, settings
 from e2e_ml.festaf.definition.loading import load_definitions
 from e2e_ml.festaf.rows.training_set import HistoricalFeatures
+from e2e_ml.festaf.server.app import create_app
 from e2e_ml.festaf.store import FeatureStore
 from tests.e2e.documents import ROOT, blocks
 from tests.unit.festaf.reference_page import PAGE, PARTS, made
+from tests.unit.festaf.worlds import project
 
 _OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 
@@ -46,6 +48,15 @@ def test_what_is_made_from_the_code_is_as_the_code_is() -> None:
     page = PAGE.read_text()
     assert re.findall(r"<!-- made: (\w+) -->", page) == list(PARTS)
     assert made(page) == page, "Write it anew: python -m tests.unit.festaf.reference_page"
+
+
+def test_every_route_of_the_server_is_in_the_reference(tmp_path: Path) -> None:
+    project(tmp_path)
+    routes = create_app(tmp_path).openapi()["paths"]
+    paths = [f"{method.upper()} {path}" for path, methods in routes.items() for method in methods]
+    assert any("/lineage" in path for path in paths)
+    page = PAGE.read_text()
+    assert [path for path in paths if f"| `{path}` |" not in page] == []
 
 
 def test_the_example_of_the_readme_is_a_definition(tmp_path: Path) -> None:
