@@ -21,6 +21,7 @@ from typing import Any, cast
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake.exceptions import TableNotFoundError
 
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.model import FeatureView, IntervalStats, ViewStats
@@ -55,6 +56,22 @@ class StoredFiles:
 
     uris: tuple[str, ...]
     columns: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a view's table tells of itself: its numbers, the ledger by interval, and every entry ever, oldest first."""
+
+    stats: ViewStats
+    intervals: tuple[WrittenInterval, ...]
+    entries: tuple[WrittenInterval, ...]
+    is_snapshot: bool  # each entry is of all that there is
+
+    @property
+    def trend(self) -> tuple[IntervalStats, ...]:
+        """How rules and features fared, oldest first: interval by interval, or write by write of a snapshot."""
+        points = self.entries if self.is_snapshot else self.intervals
+        return tuple(IntervalStats(**{name: getattr(p, name) for name in IntervalStats.model_fields}) for p in points)
 
 
 class OfflineStore:
@@ -218,43 +235,42 @@ class OfflineStore:
         table = self._table(view.table)
         if table is None:
             return ViewStats()
-        files = pl.DataFrame(table.get_add_actions(flatten=True))
-        if files.is_empty():
-            return ViewStats(last_written=self._last_written(view.table))
-        newest = None
-        if view.event_time is not None and f"max.{view.event_time}" in files.columns:
-            newest = cast("datetime | None", files[f"max.{view.event_time}"].cast(pl.Datetime("us", "UTC")).max())
-        return ViewStats(
-            rows=int(files["num_records"].sum()), newest_event=newest, last_written=self._last_written(view.table)
+        # The last commits may be a compaction, or intervals in which nothing happened.
+        return _stats(view, table, _last_written(table.history(5)) or _last_written(table.history()))
+
+    def standing(self, view: FeatureView) -> Standing:
+        """All that the table tells of itself. It is opened once, for that is what takes time."""
+        table = self._table(view.table)
+        if table is None:
+            return Standing(ViewStats(), (), (), is_snapshot=view.event_time is None)
+        commits = table.history()
+        entries = _entries(view, commits)
+        return Standing(
+            _stats(view, table, _last_written(commits)),
+            _newest(view, entries),
+            entries,
+            is_snapshot=view.event_time is None,
         )
 
     def intervals(self, view: FeatureView) -> tuple[WrittenInterval, ...]:
         """The ledger, by interval: an entry that a later write covers is left out. Snapshots: one entry, the last."""
-        entries = self._entries(view)
-        if view.event_time is None:
-            return tuple(entries[-1:])
-        valid: list[WrittenInterval] = []
-        written = Spans()
-        for entry in reversed(entries):  # newest first
-            if entry.start is not None and entry.end is not None:
-                if written.cover(entry.start, entry.end):
-                    continue
-                written.add(entry.start, entry.end)
-            valid.append(entry)
-        writes = Counter((entry.start, entry.end) for entry in entries)
-        valid = [entry.model_copy(update={"writes": writes[entry.start, entry.end]}) for entry in valid]
-        return tuple(sorted(valid, key=lambda e: (e.start or e.written_at, e.written_at)))
+        table = self._table(view.table)
+        return _newest(view, _entries(view, table.history())) if table else ()
 
     def trend(self, view: FeatureView) -> tuple[IntervalStats, ...]:
         """How rules and features fared, oldest first: interval by interval, or write by write of a snapshot."""
-        points = self.intervals(view) if view.event_time is not None else self._entries(view)
-        return tuple(IntervalStats(**{name: getattr(p, name) for name in IntervalStats.model_fields}) for p in points)
+        return self.standing(view).trend
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
     def _table(self, view: str) -> DeltaTable | None:
         path = self.path(view)
-        return DeltaTable(path) if (path / "_delta_log").is_dir() and DeltaTable.is_deltatable(str(path)) else None
+        if not (path / "_delta_log").is_dir():
+            return None
+        try:
+            return DeltaTable(path)
+        except TableNotFoundError:
+            return None
 
     def _create(self, view: FeatureView) -> DeltaTable:
         # An interval is replaced within an existing table: Delta knows no predicate for the first write.
@@ -270,23 +286,47 @@ class OfflineStore:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def _history(self, view: str, limit: int | None = None) -> Sequence[dict[str, Any]]:
-        table = self._table(view)
-        return table.history(limit) if table else []
 
-    def _last_written(self, view: str) -> datetime | None:
-        for limit in (5, None):  # the last commits may be a compaction, or intervals in which nothing happened
-            for commit in self._history(view, limit):
-                entry: dict[str, Any] = json.loads(commit.get(_LEDGER) or commit.get(_PUSH) or "{}")
-                if entry.get("rows"):
-                    return datetime.fromisoformat(entry["written_at"])
-        return None
+def _stats(view: FeatureView, table: DeltaTable, last_written: datetime | None) -> ViewStats:
+    files = pl.DataFrame(table.get_add_actions(flatten=True))
+    if files.is_empty():
+        return ViewStats(last_written=last_written)
+    newest = None
+    if view.event_time is not None and f"max.{view.event_time}" in files.columns:
+        newest = cast("datetime | None", files[f"max.{view.event_time}"].cast(pl.Datetime("us", "UTC")).max())
+    return ViewStats(rows=int(files["num_records"].sum()), newest_event=newest, last_written=last_written)
 
-    def _entries(self, view: FeatureView) -> list[WrittenInterval]:
-        """Every entry ever, oldest first."""
-        found = [json.loads(c[_LEDGER]) for c in self._history(view.table) if _LEDGER in c]
-        names = {feature.column: feature.name for feature in view.features}
-        return [_called(WrittenInterval.model_validate(entry), names) for entry in reversed(found)]
+
+def _last_written(commits: Sequence[dict[str, Any]]) -> datetime | None:
+    for commit in commits:
+        entry: dict[str, Any] = json.loads(commit.get(_LEDGER) or commit.get(_PUSH) or "{}")
+        if entry.get("rows"):
+            return datetime.fromisoformat(entry["written_at"])
+    return None
+
+
+def _entries(view: FeatureView, commits: Sequence[dict[str, Any]]) -> tuple[WrittenInterval, ...]:
+    """Every entry ever, oldest first."""
+    found = [json.loads(c[_LEDGER]) for c in commits if _LEDGER in c]
+    names = {feature.column: feature.name for feature in view.features}
+    return tuple(_called(WrittenInterval.model_validate(entry), names) for entry in reversed(found))
+
+
+def _newest(view: FeatureView, entries: Sequence[WrittenInterval]) -> tuple[WrittenInterval, ...]:
+    """The valid ones, by interval."""
+    if view.event_time is None:
+        return tuple(entries[-1:])
+    valid: list[WrittenInterval] = []
+    written = Spans()
+    for entry in reversed(entries):  # newest first
+        if entry.start is not None and entry.end is not None:
+            if written.cover(entry.start, entry.end):
+                continue
+            written.add(entry.start, entry.end)
+        valid.append(entry)
+    writes = Counter((entry.start, entry.end) for entry in entries)
+    valid = [entry.model_copy(update={"writes": writes[entry.start, entry.end]}) for entry in valid]
+    return tuple(sorted(valid, key=lambda e: (e.start or e.written_at, e.written_at)))
 
 
 def _called(entry: WrittenInterval, names: Mapping[str, str]) -> WrittenInterval:

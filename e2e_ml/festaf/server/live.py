@@ -25,7 +25,7 @@ from e2e_ml.festaf.model import Explanation, FeatureView, IntervalStats, Registr
 from e2e_ml.festaf.registry import path_of
 from e2e_ml.festaf.registry.explaining import explain
 from e2e_ml.festaf.rows import pipeline
-from e2e_ml.festaf.rows.offline import WrittenInterval
+from e2e_ml.festaf.rows.offline import Standing, WrittenInterval
 from e2e_ml.festaf.rows.profile import Correlation, FeatureProfile, correlation, profile
 from e2e_ml.festaf.rows.sources import location
 from e2e_ml.festaf.rows.validation import Violation, violations
@@ -87,10 +87,10 @@ class Live:
         return f'"{hashlib.sha256(repr(seen).encode()).hexdigest()[:32]}"'
 
     def stats(self, view: FeatureView) -> ViewStats:
-        return self._of("stats", view, lambda: self._offline.stats(view))
+        return self._standing(view).stats
 
     def intervals(self, view: FeatureView) -> tuple[WrittenInterval, ...]:
-        return self._of("intervals", view, lambda: self._offline.intervals(view))
+        return self._standing(view).intervals
 
     def written_until(self, view: FeatureView) -> datetime | None:
         """The end of the newest data interval in the ledger."""
@@ -131,7 +131,7 @@ class Live:
 
     def trend(self, view: FeatureView) -> tuple[IntervalStats, ...]:
         """How rules and features fared, run by run, oldest first."""
-        return self._of("trend", view, lambda: self._offline.trend(view))
+        return self._of("trend", view, lambda: self._standing(view).trend)
 
     def soon(self, question: Callable[[FeatureView], T], view: FeatureView) -> T | None:
         """`live.profile` or `live.broken` of a view, None where that takes longer than a page can wait.
@@ -223,6 +223,9 @@ class Live:
             _LOG.warning("The registry cannot be read; its last version stays: %s", error)
             self.trouble = str(error)
         return self._last
+
+    def _standing(self, view: FeatureView) -> Standing:
+        return self._of("standing", view, lambda: self._offline.standing(view))
 
     def _of(self, kind: str, view: FeatureView, compute: Callable[[], T]) -> T:
         version = (view.version, view.changed_at, _changed(os.fspath(self._log(view))))

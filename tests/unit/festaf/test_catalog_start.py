@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from e2e_ml.festaf.rows import offline
 from e2e_ml.festaf.server import live as lives
 from e2e_ml.festaf.server.app import create_app
 from e2e_ml.festaf.wishes import Wishes
-from tests.unit.festaf.worlds import T0, project
+from tests.unit.festaf.worlds import T0, hour, project
 
 PATIENCE = 30.0  # seconds
 
@@ -36,6 +37,25 @@ def test_a_server_starts_though_its_first_page_fails(tmp_path: Path) -> None:
     (tmp_path / "store" / "wishes.db").write_text("this is no database, and longer than a header of one " * 9)
     with TestClient(create_app(tmp_path), base_url="http://127.0.0.1") as client:
         assert client.get("/health").status_code == 200
+
+
+def test_a_table_is_opened_once_for_all_that_it_tells_of_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = project(tmp_path)
+    store.load("weather", hour(0), hour(24))
+    live = create_app(tmp_path).state.live
+    view = store.view("weather")
+    wanted = (store.stats("weather"), store.intervals("weather"), store.trend("weather"))
+    opened: list[Any] = []
+    real = offline.DeltaTable
+    monkeypatch.setattr(offline, "DeltaTable", lambda path: opened.append(path) or real(path))
+    assert (live.stats(view), live.intervals(view), live.trend(view)) == wanted
+    assert live.written_until(view) == hour(24)
+    assert live.verdict(view).sentence
+    assert len(opened) == 1
+    store.load("weather", hour(24), hour(48))
+    assert live.stats(view).rows > wanted[0].rows
 
 
 @pytest.mark.parametrize(("wished", "looks"), [(datetime.now(UTC), 0), (T0, 1)])
