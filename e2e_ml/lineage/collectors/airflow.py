@@ -15,7 +15,6 @@ pages at each visit. Its requests are a constant number and those for what has c
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -41,11 +40,10 @@ from e2e_ml.lineage.collectors.airflow_api import (
 from e2e_ml.lineage.collectors.airflow_xcoms import Memory as XComMemory
 from e2e_ml.lineage.collectors.airflow_xcoms import XComs
 from e2e_ml.lineage.collectors.dag_source import Constants, constants
-from e2e_ml.lineage.collectors.http import Api, Connection, StatusError, since
-from e2e_ml.lineage.collectors.visits import MOST_PAGES, START, TRICKLE, Place, Read, State, Visit
+from e2e_ml.lineage.collectors.http import Connection, StatusError, since
+from e2e_ml.lineage.collectors.visits import MOST_PAGES, START, TRICKLE, Place, Read, ServiceCollector, State, Visit
 from e2e_ml.refs import Kind
 
-FORM = 2  # of the cursor; one of another form is a first visit
 OVERLAP = 30.0  # seconds read twice, for rows that were being written during the last visit
 MOST_DESCRIBED = 20  # DAGs whose details and source a visit reads
 MOST_NAMED = 10  # DAGs with new runs that a visit reads one by one
@@ -55,33 +53,16 @@ ASSETS_AT_FIRST = 50  # assets of a page at the first reading, when each may nee
 EVENTS_AT_FIRST = 5  # pages of the newest events before that
 
 
-class AirflowCollector:
+class AirflowCollector(ServiceCollector):
+    TITLE, FORM = "Airflow", 2
+
     def __init__(self, connection: Connection, transport: httpx.BaseTransport | None = None) -> None:
-        self.instance = connection.instance
-        self.http = Api("Airflow", connection, transport)
+        super().__init__(connection, transport)
         self.api = AirflowApi(self.http)
         self.memory = _Memory()
-        self._again = False
 
-    @property
-    def name(self) -> str:
-        return f"airflow:{self.instance}"
-
-    @property
-    def requests(self) -> int:
-        """Sent so far."""
-        return self.http.requests
-
-    def close(self) -> None:
-        self.http.close()
-
-    def look_again(self) -> None:
-        self._again = True
-
-    def collect(self, cursor: Mapping[str, Any]) -> Iterator[Batch]:
-        state = copy.deepcopy(dict(cursor)) if cursor.get("form") == FORM else {"form": FORM}
-        again, self._again = self._again, False
-        yield from _Visit(self, state, again).batches()
+    def visit(self, state: State, again: bool) -> Iterator[Batch]:
+        return _Visit(self, state, again).batches()
 
 
 class _Memory:

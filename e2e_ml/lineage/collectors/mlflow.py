@@ -19,7 +19,6 @@ A visit asks for what has changed since the last one. Its requests are a constan
 
 from __future__ import annotations
 
-import copy
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -31,11 +30,10 @@ from e2e_ml import refs
 from e2e_ml.festaf import run_tags
 from e2e_ml.lineage.collectors import Batch, Record
 from e2e_ml.lineage.collectors import mlflow_records as records
-from e2e_ml.lineage.collectors.http import Api, Connection, StatusError, TooSlowError, since
-from e2e_ml.lineage.collectors.visits import START, Place, Read, State, Visit
+from e2e_ml.lineage.collectors.http import Connection, StatusError, TooSlowError, since
+from e2e_ml.lineage.collectors.visits import START, Place, Read, ServiceCollector, State, Visit
 from e2e_ml.refs import Kind
 
-FORM = 2  # of the cursor; one of another form is a first visit
 OVERLAP = 60.0  # seconds read twice, for clocks of other machines that wrote times
 PAGE = 200  # runs or logged models of a page; half as many and fewer where the server takes too long for them
 NEWEST = 100  # versions, and deleted runs, that are looked at at every visit
@@ -52,32 +50,15 @@ _API = "/api/2.0/mlflow"
 Json = Mapping[str, Any]
 
 
-class MlflowCollector:
+class MlflowCollector(ServiceCollector):
+    TITLE, FORM = "MLflow", 2
+
     def __init__(self, connection: Connection, transport: httpx.BaseTransport | None = None) -> None:
-        self.instance = connection.instance
-        self.api = Api("MLflow", connection, transport)
+        super().__init__(connection, transport)
         self.memory = _Memory()
-        self._again = False
 
-    @property
-    def name(self) -> str:
-        return f"mlflow:{self.instance}"
-
-    @property
-    def requests(self) -> int:
-        """Sent so far."""
-        return self.api.requests
-
-    def close(self) -> None:
-        self.api.close()
-
-    def look_again(self) -> None:
-        self._again = True
-
-    def collect(self, cursor: Mapping[str, Any]) -> Iterator[Batch]:
-        state = copy.deepcopy(dict(cursor)) if cursor.get("form") == FORM else {"form": FORM}
-        again, self._again = self._again, False
-        yield from _Visit(self, state, again).batches()
+    def visit(self, state: State, again: bool) -> Iterator[Batch]:
+        return _Visit(self, state, again).batches()
 
 
 class _Memory:
@@ -94,7 +75,7 @@ class _Memory:
 class _Visit(Visit):
     def __init__(self, collector: MlflowCollector, state: State, again: bool) -> None:
         super().__init__(state, again)
-        self._instance, self._api, self._memory = collector.instance, collector.api, collector.memory
+        self._instance, self._api, self._memory = collector.instance, collector.http, collector.memory
         self._waiting: list[list[str]] = state.setdefault("files", [])
         self._changed: dict[str, int] = {}  # registered models -> when they changed
         self._since = 0  # in milliseconds since 1970, as MLflow counts

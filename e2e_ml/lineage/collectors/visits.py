@@ -1,15 +1,20 @@
-"""What visits to Airflow and to MLflow share: a cursor that every batch carries on, sweeps, and long lists read from
-today backwards, some pages at each visit, so that a visit that is cut short goes on where it was."""
+"""What the collectors of Airflow and of MLflow share: their frame, and what their visits do. A cursor that every batch
+carries on, sweeps, and long lists read from today backwards, some pages at each visit, so that a visit that is cut
+short goes on where it was."""
 
 from __future__ import annotations
 
 import copy
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+import httpx
 
 from e2e_ml.lineage.collectors import Batch, Record
+from e2e_ml.lineage.collectors.http import Api, Connection
 from e2e_ml.refs import Kind, Ref
 
 MOST_PAGES = 25  # of a long list, at each visit of its first reading,
@@ -36,6 +41,42 @@ class Thorough(Protocol):
     def look_again(self) -> None:
         """Read whole lists at the next visit, not only what is new."""
         ...
+
+
+class ServiceCollector(ABC):
+    """A collector that asks a service for what is new, and at times for all it has."""
+
+    TITLE: ClassVar[str]
+    FORM: ClassVar[int]  # of the cursor; one of another form is a first visit
+
+    def __init__(self, connection: Connection, transport: httpx.BaseTransport | None = None) -> None:
+        self.instance = connection.instance
+        self.http = Api(self.TITLE, connection, transport)
+        self._again = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.TITLE.lower()}:{self.instance}"
+
+    @property
+    def requests(self) -> int:
+        """Sent so far."""
+        return self.http.requests
+
+    def close(self) -> None:
+        self.http.close()
+
+    def look_again(self) -> None:
+        self._again = True
+
+    def collect(self, cursor: Mapping[str, Any]) -> Iterator[Batch]:
+        state = copy.deepcopy(dict(cursor)) if cursor.get("form") == self.FORM else {"form": self.FORM}
+        again, self._again = self._again, False
+        yield from self.visit(state, again)
+
+    @abstractmethod
+    def visit(self, state: State, again: bool) -> Iterator[Batch]:
+        """One visit that goes on from `state`; `again`: it is to look at whole lists, not only at what is new."""
 
 
 class Visit:
