@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -22,6 +22,7 @@ from tests.feast_environment import feast_python
 
 ANSWERS = Path(__file__).with_name("feast_answers.py")
 SERVICE = "driver_activity_v2"
+START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +115,7 @@ from feast import (
     SnowflakeSource,
     ValueType,
 )
+from feast.aggregation import Aggregation
 from feast.data_format import JsonFormat
 from feast.on_demand_feature_view import on_demand_feature_view
 from feast.types import Array, Bytes, Float32, Float64, Int64, String, UnixTimestamp
@@ -162,6 +164,14 @@ batch = BatchFeatureView(
     name="batch", entities=[place], schema=[Field(name="twice", dtype=Float64)], source=rows, mode="python",
     udf=doubled, udf_string="def doubled(frame):\\n    return frame\\n",
 )
+hourly = BatchFeatureView(
+    name="hourly", entities=[place], source=FileSource(path="data/seen.parquet", timestamp_field="seen_at"),
+    mode="python", schema=[Field(name="mean_temp_3600s", dtype=Float64, description="Of an hour.")],
+    aggregations=[
+        Aggregation(column="temp", function="mean", time_window=timedelta(hours=1)),
+        Aggregation(column="rain", function="count", time_window=timedelta(days=1), name="rain_1d"),
+    ],
+)
 request = RequestSource(name="asked", schema=[Field(name="limit", dtype=Float64)])
 
 
@@ -204,17 +214,22 @@ def test_all_that_a_repository_can_hold(python: Path, tmp_path: Path) -> None:
     repository.mkdir()
     (repository / "features_of_trips.py").write_text(REPOSITORY)
     (repository / "feature_store.yaml").write_text(SETTINGS)
+    (repository / "data").mkdir()
+    times = [START + timedelta(minutes=20 * i) for i in range(6)]
+    seen = pl.DataFrame({"place_id": 1, "seen_at": times, "temp": [1.5, 2.5, None, 4.5, 5.5, 6.5], "rain": [True] * 6})
+    seen.write_parquet(repository / "data" / "seen.parquet")
     before = sorted(repository.rglob("*"))
     told = imported(repository, python, tmp_path / "new")
     assert sorted(repository.rglob("*")) == before  # nothing was applied there
     carried, _, left = told.partition("Left behind:")
-    assert [line.strip() for line in carried.splitlines()[1:8]] == [
-        "feature view clicks", "feature view sales", "feature view weather", "on-demand view heat",
-        "feature view from_weather", "feature view to_weather", "feature service trip",
+    assert [line.strip() for line in carried.splitlines()[1:9]] == [
+        "feature view clicks", "feature view hourly", "feature view sales", "feature view weather",
+        "on-demand view heat", "feature view from_weather", "feature view to_weather", "feature service trip",
     ]  # fmt: skip
     assert "feature view weather: its feature tags is called tags_ here." in carried
     assert [line.strip().partition(". ")[0] for line in left.splitlines() if line.startswith("  ")] == [
-        "feature view batch: its features are computed by a function over the whole source",
+        "feature view batch: its features are computed by a function over the whole source, and line 2 says "
+        "`return frame`",
         "feature view clicks, clicks: festaf does not listen to Kafka: push its rows, or load them.",
         "feature view everywhere: it has no entity; a view here has at least one",
         "feature view sales, its source: festaf does not read SnowflakeSource SALES",
@@ -242,6 +257,14 @@ def test_all_that_a_repository_can_hold(python: Path, tmp_path: Path) -> None:
     assert weather.owner is not None
     assert weather.owner.email == "weather@example.com"
     assert store.view("sales").ttl_seconds == 36 * 3600
+    hourly = store.view("hourly")
+    assert [(f.name, f.dtype) for f in hourly.features] == [
+        ("temp", "float64"), ("rain", "bool"), ("mean_temp_3600s", "float64"), ("rain_1d", "int64"),
+    ]  # fmt: skip
+    store.load(hourly, START, START + timedelta(days=1))
+    computed = store.offline(hourly).collect()
+    assert computed["mean_temp_3600s"].to_list() == [1.5, 2.0, 2.0, 3.5, 5.0, 5.5]
+    assert computed["rain_1d"].to_list() == [1, 2, 3, 4, 5, 6]
     from_weather = store.view("from_weather")
     assert [key.name for key in from_weather.entities] == ["from_id"]
     assert from_weather.source_columns["from_id"] == "place_id"

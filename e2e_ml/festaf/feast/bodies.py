@@ -1,9 +1,10 @@
-"""On-demand functions of Feast that say plain arithmetic, as expressions. They are read, never run.
+"""Functions of Feast's views that say plain arithmetic, as expressions. They are read, never run.
 
     df["total"] = inputs["price"] * inputs["quantity"]      ->      total = price * quantity
 
-What is understood: arithmetic, comparison and logic of columns and constants, `fillna`, `abs` and `isna`, names given
-on the way, and in Python mode a list over one column, or over several by `zip`.
+What is understood: arithmetic, comparison and logic of columns and constants, `fillna`, `abs`, `clip` and `isna`,
+numpy's `where`, `exp`, `abs`, `floor` and `ceil`, names given on the way, columns put into the inputs or a copy, and in
+Python mode a list over one column, or over several by `zip`.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ _OPERATORS = (
 )  # fmt: skip
 _METHODS = {
     "fillna": "fill_null", "abs": "abs", "isna": "is_null", "isnull": "is_null", "notna": "is_not_null",
-    "notnull": "is_not_null",
+    "notnull": "is_not_null", "clip": "clip",
 }  # fmt: skip
+_NUMPY = ("exp", "abs", "floor", "ceil")  # of the same values here; a logarithm of 0 is another
 
 
 class NotAnExpressionError(ValueError):
@@ -55,6 +57,7 @@ class _Body:
         self._columns = columns
         self._names: dict[str, ast.expr] = {}  # what was given a name on the way
         self._results: dict[str, dict[str, ast.expr]] = {}  # frames and dictionaries that are being filled
+        self._frames: dict[str, dict[str, ast.expr]] = {argument: {}}  # the inputs and copies, with what was put in
 
     def read(self, statements: list[ast.stmt]) -> dict[str, str]:
         for statement in statements:
@@ -70,8 +73,15 @@ class _Body:
                     value=value,
                 ) if name in self._results:
                     self._results[name][column] = self._expression(value)
+                case ast.Assign(
+                    targets=[ast.Subscript(value=ast.Name(id=name), slice=ast.Constant(value=str(column)))],
+                    value=value,
+                ) if name in self._frames:
+                    self._frames[name] = {**self._frames[name], column: self._expression(value)}
                 case ast.Return(value=ast.Name(id=name)) if name in self._results:
                     return _written(self._results[name])
+                case ast.Return(value=ast.expr() as value) if computed := self._framed(value):
+                    return _written(computed)
                 case ast.Return(value=ast.expr() as value) if (filled := self._filled(value)) is not None:
                     return _written(filled)
                 case _:
@@ -79,11 +89,28 @@ class _Body:
         raise NotAnExpressionError("it returns nothing")
 
     def _name(self, name: str, value: ast.expr) -> None:
-        filled = self._filled(value)
+        filled, framed = self._filled(value), self._framed(value)
         if filled is not None:
             self._results[name] = filled
+        elif framed is not None:
+            self._frames[name] = framed
         else:
             self._names[name] = self._expression(value)
+
+    def _framed(self, value: ast.expr) -> dict[str, ast.expr] | None:
+        """What was put into `inputs`, `inputs.copy()` or `inputs.assign(...)`; None for anything else."""
+        match value:
+            case ast.Name(id=name):
+                return self._frames.get(name)
+            case ast.Call(func=ast.Attribute(value=subject, attr="copy"), args=[], keywords=[]):
+                return self._framed(subject)
+            case ast.Call(func=ast.Attribute(value=subject, attr="assign"), args=[], keywords=given):
+                before = self._framed(subject)
+                if before is None or any(each.arg is None or isinstance(each.value, ast.Lambda) for each in given):
+                    return None
+                return {**before, **{str(each.arg): self._expression(each.value) for each in given}}
+            case _:
+                return None
 
     def _filled(self, value: ast.expr) -> dict[str, ast.expr] | None:
         """The columns of `pd.DataFrame()`, `pd.DataFrame({...})` or `{...}`; None for anything else."""
@@ -116,6 +143,18 @@ class _Body:
                 return ast.UnaryOp(op, self._expression(operand))
             case ast.Compare(left, [op], [right]) if isinstance(op, _OPERATORS):
                 return ast.Compare(self._expression(left), [op], [self._expression(right)])
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="np" | "numpy"), attr="where"),
+                args=[condition, value, other],
+                keywords=[],
+            ):
+                when = ast.Call(ast.Attribute(ast.Name("fs"), "when"), [self._expression(condition)], [])
+                then = ast.Call(ast.Attribute(when, "then"), [self._expression(value)], [])
+                return ast.Call(ast.Attribute(then, "otherwise"), [self._expression(other)], [])
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="np" | "numpy"), attr=method), args=[arg], keywords=[]
+            ) if method in _NUMPY:
+                return ast.Call(ast.Attribute(self._expression(arg), method), [], [])
             case ast.Call(func=ast.Attribute(value=subject, attr=method), args=args, keywords=[]) if method in _METHODS:
                 called = ast.Attribute(self._expression(subject), _METHODS[method])
                 return ast.Call(called, [self._expression(arg) for arg in args], [])
@@ -127,7 +166,9 @@ class _Body:
     def _column(self, name: str, column: str) -> ast.expr:
         if name in self._results and column in self._results[name]:
             return self._results[name][column]
-        if name != self._argument or column not in self._columns:
+        if name in self._frames and column in self._frames[name]:
+            return self._frames[name][column]
+        if name not in self._frames or column not in self._columns:
             raise NotAnExpressionError(f"it reads {column!r}, which is none of its inputs")
         return ast.parse(self._columns[column], mode="eval").body
 

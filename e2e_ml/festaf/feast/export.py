@@ -52,7 +52,7 @@ def export(repository: Path, version: str) -> dict[str, Any]:
         "description": getattr(project, "description", "") or "",
         "offline_store": _store(config.offline_store),
         "online_store": _store(config.online_store),
-        "views": [_view(view, entities, inferred.get(view.name)) for view in views],
+        "views": [_view(view, entities, inferred.get(view.name), config) for view in views],
         "on_demand": [_on_demand(view, inferred.get(view.name)) for view in found.on_demand_feature_views],
         "services": [_service(service) for service in found.feature_services],
         "others": [f"permission {permission.name}" for permission in found.permissions],
@@ -87,7 +87,7 @@ def _store(config: Any) -> dict[str, Any]:
     return {key: str(value) for key, value in told.items() if value not in (None, "")}
 
 
-def _view(view: Any, entities: dict[str, Any], failed: str | None) -> dict[str, Any]:
+def _view(view: Any, entities: dict[str, Any], failed: str | None, config: Any) -> dict[str, Any]:
     given = getattr(view, "stream_source", None)
     source = getattr(view, "batch_source", None)
     if source is None and type(getattr(view, "source", None)).__name__ == "PushSource":
@@ -112,9 +112,22 @@ def _view(view: Any, entities: dict[str, Any], failed: str | None) -> dict[str, 
         "derived_from": [parent.name for parent in getattr(view, "source_views", None) or ()],
         "code": code or "",
         "aggregations": [_aggregation(each) for each in getattr(view, "aggregations", None) or ()],
+        "columns": _columns(source, config) if code or getattr(view, "aggregations", None) else {},
         "conflict_policy": str(getattr(getattr(view, "conflict_policy", None), "name", "") or ""),
         "inference": failed,
     }
+
+
+def _columns(source: Any, config: Any) -> dict[str, Any]:
+    """The types of a source's columns, under the names that Feast has for them; none where it cannot be looked into."""
+    types, told = _module("feast.types"), dict[str, Any]()
+    try:
+        convert = source.source_datatype_to_feast_value_type()
+        for name, raw in source.get_table_column_names_and_types(config):
+            told[source.field_mapping.get(name, name)] = _type(types.from_value_type(convert(raw)))
+    except Exception:
+        return {}
+    return told
 
 
 def _key(entity: Any, columns: dict[str, Any]) -> dict[str, Any]:

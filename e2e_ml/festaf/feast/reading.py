@@ -97,6 +97,7 @@ class View(_Described):
     derived_from: tuple[str, ...] = ()
     code: str = ""
     aggregations: tuple[Aggregation, ...] = ()
+    columns: dict[str, Type] = {}  # what the source has, where its features are computed of it
     conflict_policy: str = ""
     inference: str | None = None
 

@@ -65,6 +65,15 @@ def column(field: Field, type_: str, *, source_name: str | None = None) -> str:
     return f"{made}{named}{described}" + (f".tags({', '.join(map(text, words))})" if words else "")
 
 
+def computed(expression: str, field: Field | None) -> str:
+    """An expression with what is said of the feature: `(a + b).describe("...")`."""
+    described = f".describe({text(field.description)})" if field and field.description else ""
+    words = tags(field.tags) if field else []
+    said = described + (f".tags({', '.join(map(text, words))})" if words else "")
+    simple = re.fullmatch(r"[\w.]+(\(.*\))?", expression) and " " not in expression
+    return f"({expression}){said}" if said and not simple else f"{expression}{said}"
+
+
 def tags(given: Mapping[str, str]) -> list[str]:
     """Feast's pairs as words: `team:drivers`. Feast's own housekeeping is left out."""
     return [f"{key}:{value}" if value else key for key, value in given.items() if not key.startswith("feast:")]

@@ -6,11 +6,12 @@ from __future__ import annotations
 import os
 import re
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from e2e_ml.festaf.feast import bodies, spelling
+from e2e_ml.festaf.feast.computing import NotComputedError, computed
 from e2e_ml.festaf.feast.reading import OnDemand, Projection, Repository, Service, View
 from e2e_ml.festaf.naming import snake_case
 
@@ -99,6 +100,11 @@ class _Writer:
         if reason := _why_not(view):
             self._left(item, reason)
             return
+        try:
+            made = computed(view)
+        except NotComputedError as error:
+            self._left(item, str(error))
+            return
         name = self._class_name(item, called)
         lines = list(self._about(view.description, view.owner, view.tags, source=self._source(item, view)))
         if view.ttl_seconds:
@@ -120,7 +126,8 @@ class _Writer:
         lines += self._times(item, view, mapped)
         lines.append("")
         features: dict[str, str] = {}
-        for each in view.features:
+        given = {each.name for each in view.features}
+        for each in made.columns:
             structs = tuple(view.source.structs.get(each.name, ())) if view.source else ()
             dtype = spelling.type_of(each.type, structs, each.vector_length)
             if dtype is None:
@@ -128,14 +135,21 @@ class _Writer:
                     f"{item}, {each.name}", f"festaf has no type for {each.type.type}. Make it columns of its own."
                 )
                 continue
-            own = spelling.column_name(each.name)
+            own = made.called[each.name]
             theirs = mapped.get(each.name, each.name)
             if own != each.name:
-                self._note(item, f"its feature {each.name} is called {own} here.")
+                self._note(item, f"its {_kind(each.name, given)} {each.name} is called {own} here.")
             if each.type.type == "Json":
                 self._note(item, f"{each.name} is JSON, and text here; as fs.Struct its fields could be read.")
-            features[each.name] = own
+            if each.name in given and each.name not in made.features:
+                features[each.name] = own
             lines.append(f"{own} = {spelling.column(each, dtype, source_name=theirs if own != theirs else None)}")
+        fields = {each.name: each for each in view.features}
+        for feast, text in made.features.items():
+            own = features[feast] = spelling.column_name(feast)
+            lines.append(f"{own} = {spelling.computed(text, fields.get(feast))}")
+        for sentence in made.notes:
+            self._note(item, sentence)
         self._tell_of(item, view)
         self._class(item, name, "FeatureView", view.description, lines)
         self.classes[feast_name] = _Class(name, features, tuple(keys))
@@ -212,7 +226,7 @@ class _Writer:
             columns[each.name] = own
             request.append(f"{own} = {spelling.column(each, dtype)}.request()")
         try:
-            computed = bodies.expressions(view.code, columns)
+            given = bodies.expressions(view.code, columns)
         except bodies.NotAnExpressionError as error:
             self._left(
                 item,
@@ -225,14 +239,11 @@ class _Writer:
         lines += [*request, ""]
         features: dict[str, str] = {}
         for each in view.features:
-            if each.name not in computed:
+            if each.name not in given:
                 self._left(f"{item}, {each.name}", "its function does not give it.")
                 continue
             own = features[each.name] = spelling.column_name(each.name)
-            described = f".describe({spelling.text(each.description)})" if each.description else ""
-            lines.append(
-                f"{own} = ({computed[each.name]}){described}" if described else f"{own} = {computed[each.name]}"
-            )
+            lines.append(f"{own} = {spelling.computed(given[each.name], each)}")
         if view.stored:
             self._note(item, "Feast stored its values; here they are computed when they are asked for.")
         self._class(item, name, "OnDemandView", view.description, lines)
@@ -329,13 +340,6 @@ _CONNECTION = "feast"
 
 def _why_not(view: View) -> str:
     """Why a view cannot come along; empty where it can."""
-    if view.aggregations:
-        windows = ", ".join(_window(a.column, a.function, a.seconds) for a in view.aggregations)
-        return f"its features are aggregations. Define a view of the raw rows, with {windows}."
-    if view.code:
-        return (
-            "its features are computed by a function over the whole source. Write them as expressions of its columns."
-        )
     if view.derived_from:
         return f"it is made of {', '.join(view.derived_from)} inside Feast. Define it over its stored table."
     if not view.keys:
@@ -343,9 +347,8 @@ def _why_not(view: View) -> str:
     return ""
 
 
-def _window(column: str, function: str, seconds: float | None) -> str:
-    method = {"avg": "mean", "mean": "mean", "count_distinct": "distinct", "stddev": "std"}.get(function, function)
-    return f"{column}.{method}().over({spelling.duration(seconds)})" if seconds else f"{column}.{method}()"
+def _kind(name: str, features: Collection[str]) -> str:
+    return "feature" if name in features else "column"
 
 
 def _names(columns: Mapping[str, str]) -> str:

@@ -43,6 +43,25 @@ UNDERSTOOD = {
             "c": "Driver.rate.is_null()",
         },
     ),
+    "the inputs themselves": (
+        """
+        inputs["a"] = inputs["rate"].clip(0, 1)
+        inputs["b"] = np.exp(inputs["a"])
+        return inputs
+        """,
+        {"a": "Driver.rate.clip(0, 1)", "b": "Driver.rate.clip(0, 1).exp()"},
+    ),
+    "a copy with more": (
+        """
+        out = inputs.copy().assign(a=np.abs(inputs["rate"]))
+        return out.assign(b=out["a"] + 1, c=np.where(out["a"] > 1, 1, 0))
+        """,
+        {
+            "a": "Driver.rate.abs()",
+            "b": "Driver.rate.abs() + 1",
+            "c": "fs.when(Driver.rate.abs() > 1).then(1).otherwise(0)",
+        },
+    ),
     "rows in Python mode": (
         """
         return {
@@ -69,6 +88,15 @@ LEFT = {
     "a column of nobody": ("""return {"a": inputs["wage"]}""", "it reads 'wage', which is none of its inputs"),
     "a chain of comparisons": ("""return {"a": 0 < inputs["rate"] < 1}""", "it says `0 < inputs['rate'] < 1`"),
     "some rows": ("""return {"a": [r for r in inputs["rate"] if r]}""", "it says `[r for r in inputs['rate'] if r]`"),
+    "nothing new": ("return inputs", "line 2 says `return inputs`"),
+    "a lambda": (
+        """return inputs.assign(a=lambda d: d["rate"])""",
+        "line 2 says `return inputs.assign(a=lambda d: d['rate'])`",
+    ),
+    "a feature as it was": (
+        """out = inputs.copy()\nreturn {"a": out["wage"]}""",
+        "it reads 'wage', which is none of its inputs",
+    ),
     "nothing": ("df = pd.DataFrame()", "it returns nothing"),
     "a method": ("""return {"a": inputs["rate"].rolling(3).mean()}""", "it says `inputs['rate'].rolling(3).mean()`"),
 }

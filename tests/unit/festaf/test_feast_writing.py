@@ -128,12 +128,47 @@ def test_sources(given: Source, line: str) -> None:
         )
 
 
+def aggregation(column: str, function: str, seconds: float | None = 3600.0, name: str = "") -> dict[str, Any]:
+    return {"column": column, "function": function, "seconds": seconds, "name": name}
+
+
 LEFT = {
-    "aggregations": (
-        {"aggregations": ({"column": "trips", "function": "avg", "seconds": 3600.0},)},
-        "its features are aggregations. Define a view of the raw rows, with trips.mean().over(timedelta(hours=1)).",
+    "aggregations without a window": (
+        {"aggregations": (aggregation("trips", "avg", None),)},
+        "its aggregations have the avg of trips without a time window. Define a view of the raw rows, with "
+        "trips.mean().over().",
     ),
-    "a function": ({"code": "def f(df): ..."}, "its features are computed by a function over the whole source."),
+    "an aggregation of Feast's alone": (
+        {"aggregations": (aggregation("trips", "skewness"), aggregation("trips", "avg"))},
+        "its aggregations have the skewness of trips. Define a view of the raw rows, with "
+        "trips.skewness().over(timedelta(hours=1)), trips.mean().over(timedelta(hours=1)).",
+    ),
+    "a sum of texts": (
+        {"aggregations": (aggregation("name", "sum"),), "columns": {"name": of("String")}},
+        "festaf has no sum of a String, which its aggregations have of name.",
+    ),
+    "aggregations without times": (
+        {"aggregations": (aggregation("trips", "sum"),), "source": Source(type="FileSource", name="rows", path="a")},
+        "its features are aggregations over time, and its source names no event time.",
+    ),
+    "aggregations of a function": (
+        {"aggregations": (aggregation("trips", "sum"),), "code": "def f(df):\n    return df"},
+        "its aggregations are of what a function makes of the rows. Define a view of these, with "
+        "trips.sum().over(timedelta(hours=1)).",
+    ),
+    "a function": (
+        {"code": "def f(df):\n    return df.groupby('a').last()"},
+        "its features are computed by a function over the whole source, and line 2 says "
+        "`return df.groupby('a').last()`. Write them as expressions of its columns.",
+    ),
+    "a function that gives something else": (
+        {"code": "def f(df):\n    df['b'] = df['a'] * 2\n    return df", "columns": {"a": of("Int64")}},
+        "its features are computed by a function over the whole source, which does not give rate.",
+    ),
+    "a column that becomes another": (
+        {"code": "def f(df):\n    df['rate'] = df['rate'] * 2\n    return df", "columns": {"rate": of("Float32")}},
+        "its function gives rate anew. Give the new one a name of its own.",
+    ),
     "a derived view": ({"derived_from": ("other",)}, "it is made of other inside Feast."),
     "no entity": ({"keys": ()}, "it has no entity; a view here has at least one."),
 }
@@ -150,6 +185,74 @@ def test_what_cannot_come_along_is_left_with_a_reason(changes: dict[str, Any], s
         "feature service rates: none of its features came along.",
     ]
     assert made.carried == ()
+
+
+def test_aggregations_are_windows_over_columns_of_the_source() -> None:
+    features = (
+        Field(name="sum_trips_3600s", type=of("Int64"), description="Trips in an hour.", tags={"unit": "trips"}),
+        Field(name="busy", type=of("Float64")),
+        Field(name="trips", type=of("Int32")),
+        Field(name="other", type=of("Int64")),
+    )
+    made = written(
+        view(
+            features=features,
+            aggregations=(
+                aggregation("trips", "sum"),
+                aggregation("trips", "avg", 86_400.0, "busy"),
+                aggregation("Fare (USD)", "max"),
+                aggregation("place", "count_distinct", name="place"),
+                aggregation("secret", "mean"),
+            ),
+            columns={"Fare (USD)": of("Float32"), "place": of("String")},
+        ),
+        services=({"name": "all", "reads": ({"view": "driver"},)},),
+    )
+    text = made.files["features.py"]
+    for line in (
+        "trips = fs.Int32()",
+        'Fare_USD = fs.Float32().named("Fare (USD)")',
+        'place_of_row = fs.String().named("place")',
+        "secret = fs.Float64()",
+        'sum_trips_3600s = trips.sum().over(timedelta(hours=1)).describe("Trips in an hour.").tags("unit:trips")',
+        "busy = trips.mean().over(timedelta(days=1))",
+        "max_Fare_USD_3600s = Fare_USD.max().over(timedelta(hours=1))",
+        "place = place_of_row.distinct().over(timedelta(hours=1))",
+        "mean_secret_3600s = secret.mean().over(timedelta(hours=1))",
+    ):
+        assert f"    {line}\n" in text
+    assert "Driver.trips" in text
+    assert "Driver.place_of_row" not in text
+    assert not made.left
+    assert [str(note).removeprefix("feature view driver: ") for note in made.notes] == [
+        "its column Fare (USD) is called Fare_USD here.",
+        "its column place is called place_of_row here.",
+        "its aggregations are windows: a row has that of the time up to its own, Feast had one a window or hop.",
+        "the type of secret is not known; it is written as Float64. Correct it.",
+        "its aggregations do not give other.",
+    ]
+
+
+def test_a_plain_function_of_a_batch_view_is_expressions() -> None:
+    code = """
+    def doubled(df):
+        out = df.copy()
+        out["twice"] = out["rate"] * 2
+        out["known"] = np.where(out["twice"] > 1, out["trips"], 0)
+        return out
+    """
+    features = (Field(name="twice", type=of("Float32"), description="Two."), Field(name="known", type=of("Int64")))
+    made = written(view(features=features, code=code, columns={"rate": of("Float32"), "trips": of("Int64")}))
+    assert not made.notes
+    text = made.files["features.py"]
+    assert text.endswith(
+        """
+    rate = fs.Float32()
+    trips = fs.Int64()
+    twice = (rate * 2).describe("Two.")
+    known = fs.when(rate * 2 > 1).then(trips).otherwise(0)
+"""
+    )
 
 
 def test_a_feature_without_a_type_is_left_and_the_rest_comes() -> None:
