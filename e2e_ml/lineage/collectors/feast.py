@@ -25,7 +25,8 @@ from e2e_ml.lineage.collectors.feast_places import (
     place_of,
     read_repository,
 )
-from e2e_ml.lineage.collectors.feast_registry import Registry, read_registry, with_projects
+from e2e_ml.lineage.collectors.feast_projects import read_registry, with_projects
+from e2e_ml.lineage.collectors.feast_registry import Registry
 from e2e_ml.lineage.collectors.feast_wire import read
 from e2e_ml.refs import Kind
 from e2e_ml.workspace import Feast

@@ -206,7 +206,7 @@ class _Builder:
         ref = refs.feature_view(spec.project, spec.name, FEAST)
         reads = [p for source in spec.sources.values() if (p := source.projection)]
         reads += [
-            Projection(source.view.spec.name, source.view.spec.features)
+            Projection(source.view.spec.name, source.view.spec.features, alias="", version=None)
             for source in spec.sources.values()
             if source.view and not source.projection
         ]

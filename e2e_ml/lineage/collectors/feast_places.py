@@ -21,7 +21,8 @@ from urllib.parse import unquote, urlsplit
 import yaml
 
 from e2e_ml.lineage.collectors import CollectError
-from e2e_ml.lineage.collectors.feast_registry import Registry, lacks_projects
+from e2e_ml.lineage.collectors.feast_projects import lacks_projects
+from e2e_ml.lineage.collectors.feast_registry import Registry
 from e2e_ml.lineage.collectors.feast_wire import WireError, parts, read, written
 
 SETTINGS_NAME = "feature_store.yaml"

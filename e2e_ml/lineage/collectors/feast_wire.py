@@ -1,15 +1,19 @@
-"""Protocol Buffers as they are written down: read into dataclasses whose fields say their numbers.
+"""Protocol Buffers as they are written down: read into dataclasses whose fields say their types and numbers.
 
-    @dataclass(frozen=True, slots=True)
+    @message
     class Entity:
-        name: str = text(1)
-        tags: Mapping[str, str] = pairs(8)
+        name: str = at(1)
+        tags: Mapping[str, str] = at(8)
 
     read(Entity, data)
 
-Fields that a dataclass does not name are skipped, so a message may have more of them than are declared. The format:
-https://protobuf.dev/programming-guides/encoding. A few kilobytes of reading spare the window the protobuf package,
-and its quarrels about the version that generated code wants.
+Fields that a class does not name are skipped, so a message may have more of them than are declared. One that may be
+absent is of a type `| None`; any other is empty then, as in Protocol Buffers' own languages: "", 0, an empty message.
+`datetime | None` is a google.protobuf.Timestamp, whose zero stands for a time that nobody set, and `float | None` a
+google.protobuf.Duration in seconds.
+
+The format: https://protobuf.dev/programming-guides/encoding. A few kilobytes of reading spare the window the protobuf
+package, and its quarrels about the version that generated code wants.
 """
 
 from __future__ import annotations
@@ -19,7 +23,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import Any, TypeVar, cast
+from types import NoneType
+from typing import Any, TypeVar, dataclass_transform, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
@@ -27,99 +32,23 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _FIXED = {_FIXED64: 8, _FIXED32: 4}
 _DEEPEST = 40  # levels of messages in messages; Feast's own have ten
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_KEY = "wire"
+_NUMBER = "number"
+_Read = Callable[[Any, int], Any]  # a value from a number or from bytes, at a depth
 
 
 class WireError(ValueError):
     """Bytes that are no message, or a part of one."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Wire:
-    """How a field is found, and how its value is read: from a number or from bytes, at a depth."""
-
-    number: int
-    kind: int
-    read: Callable[[Any, int], Any]
-    several: type[list[Any]] | type[dict[str, Any]] | None = None  # where it may stand several times
+def at(number: int) -> Any:
+    """A field of a message, by its number."""
+    return dataclasses.field(metadata={_NUMBER: number})
 
 
-# --- the fields of a message -----------------------------------------------------------------------------------------
-
-
-def text(number: int) -> str:
-    return _field(_Wire(number, _BYTES, _text), "")
-
-
-def texts(number: int) -> tuple[str, ...]:
-    return _field(_Wire(number, _BYTES, _text, list), ())
-
-
-def data(number: int) -> bytes:
-    return _field(_Wire(number, _BYTES, lambda value, _: bytes(value)), b"")
-
-
-def whole(number: int) -> int:
-    return _field(_Wire(number, _VARINT, _signed), 0)
-
-
-def maybe(number: int) -> int | None:
-    """A whole number that may be absent, which is not 0."""
-    return _field(_Wire(number, _VARINT, _signed), None)
-
-
-def flag(number: int) -> bool:
-    return _field(_Wire(number, _VARINT, lambda value, _: bool(value)), False)
-
-
-def present(number: int) -> bool:
-    """Whether a message stands there; what it holds is not read."""
-    return _field(_Wire(number, _BYTES, lambda value, _: True), False)
-
-
-def moment(number: int) -> datetime | None:
-    """A google.protobuf.Timestamp; its zero stands for a time that nobody set."""
-    return _field(_Wire(number, _BYTES, lambda value, depth: _moment(read(_Seconds, value, depth))), None)
-
-
-def seconds(number: int) -> float | None:
-    """A google.protobuf.Duration."""
-    return _field(_Wire(number, _BYTES, lambda value, depth: _span(read(_Seconds, value, depth))), None)
-
-
-def pairs(number: int) -> Mapping[str, str]:
-    """map<string, string>"""
-    return _field(_Wire(number, _BYTES, lambda value, depth: _pair(read(_Pair, value, depth)), dict), {})
-
-
-def one(number: int, message: Callable[[], type[T]]) -> T | None:
-    return _field(_Wire(number, _BYTES, lambda value, depth: read(message(), value, depth)), None)
-
-
-def held(number: int, message: Callable[[], type[T]]) -> T:
-    """A message that is expected there; where it is not, an empty one, as in Protocol Buffers' own languages."""
-    wire = _Wire(number, _BYTES, lambda value, depth: read(message(), value, depth))
-    return dataclasses.field(default_factory=lambda: message()(), metadata={_KEY: wire})
-
-
-def many(number: int, message: Callable[[], type[T]]) -> tuple[T, ...]:
-    return _field(_Wire(number, _BYTES, lambda value, depth: read(message(), value, depth), list), ())
-
-
-def by_key(number: int, message: Callable[[], type[T]]) -> Mapping[str, T]:
-    """map<string, message>"""
-
-    def entry(value: Any, depth: int) -> tuple[str, T]:
-        held = read(_Entry, value, depth)
-        return held.key, read(message(), held.value, depth + 1)
-
-    return _field(_Wire(number, _BYTES, entry, dict), {})
-
-
-def _field(wire: _Wire, default: Any) -> Any:
-    if wire.several is dict:
-        return dataclasses.field(default_factory=dict[str, Any], metadata={_KEY: wire})
-    return dataclasses.field(default=default, metadata={_KEY: wire})
+@dataclass_transform(frozen_default=True, field_specifiers=(at,))
+def message(cls: type[T]) -> type[T]:
+    """A class of messages."""
+    return dataclass(frozen=True, slots=True)(cls)
 
 
 def written(number: int, content: bytes) -> bytes:
@@ -138,30 +67,76 @@ def _written(value: int) -> bytes:
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
-def read(message: type[T], content: bytes | memoryview, depth: int = 0) -> T:
-    """The message in `content`. Raises WireError."""
+def read(type_: type[T], content: bytes | memoryview, depth: int = 0) -> T:
+    """The message of a type in `content`. Raises WireError."""
     if depth > _DEEPEST:
         raise WireError("it holds messages in messages without end")
-    fields, values = _fields(message), dict[str, Any]()
+    fields, values = _fields(type_), dict[str, Any]()
     for number, kind, value in parts(content):
-        name, wire = fields.get(number, ("", None))
-        if wire is None or wire.kind != kind:
+        if (field := fields.get(number)) is None or field.kind != kind:
             continue
-        told = wire.read(value, depth + 1)
-        if wire.several is list:
-            values.setdefault(name, []).append(told)
-        elif wire.several is dict:
-            values.setdefault(name, {}).update((told,))
+        told = field.read(value, depth + 1)
+        if field.several is list:
+            values.setdefault(field.name, []).append(told)
+        elif field.several is dict:
+            values.setdefault(field.name, {}).update((told,))
         else:
-            values[name] = told
-    return message(**{name: _kept(value) for name, value in values.items()})
+            values[field.name] = told
+    return type_(**{f.name: f.kept(values[f.name]) if f.name in values else f.absent() for f in fields.values()})
 
 
-def _kept(value: Any) -> Any:
-    """A list as a tuple, and a map by its keys, for it is written in any order."""
-    if isinstance(value, list):
-        return tuple(cast(list[Any], value))
-    return dict(sorted(cast(dict[str, Any], value).items())) if isinstance(value, dict) else value
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """How a field is written down, how it is read, and what it is where it is not there."""
+
+    name: str
+    kind: int
+    read: _Read
+    absent: Callable[[], Any]
+    several: type[list[Any]] | type[dict[str, Any]] | None = None  # where it may stand several times
+
+    def kept(self, value: Any) -> Any:
+        """A list as a tuple, and a map by its keys, for it is written in any order."""
+        if self.several is list:
+            return tuple(value)
+        return dict(sorted(value.items())) if self.several is dict else value
+
+
+@cache
+def _fields(type_: type[Any]) -> Mapping[int, _Field]:
+    types = get_type_hints(type_)
+    return {f.metadata[_NUMBER]: _field(f.name, types[f.name]) for f in dataclasses.fields(type_)}
+
+
+def _field(name: str, type_: Any) -> _Field:
+    options = get_args(type_)
+    if get_origin(type_) is tuple:
+        kind, read_one, _ = _value(options[0])
+        return _Field(name, kind, read_one, tuple, list)
+    if get_origin(type_) is Mapping:
+        return _Field(name, _BYTES, _entries(options[1]), dict, dict)
+    if NoneType in options:
+        kind, read_one, _ = _value(next(each for each in options if each is not NoneType))
+        return _Field(name, kind, read_one, lambda: None)
+    return _Field(name, *_value(type_))
+
+
+def _value(type_: type[Any]) -> tuple[int, _Read, Callable[[], Any]]:
+    """The kind that values of a type are written as, how one is read, and an empty one."""
+    if type_ in _VALUES:
+        return *_VALUES[type_], type_
+    return _BYTES, lambda value, depth: read(type_, value, depth), lambda: read(type_, b"")
+
+
+def _entries(type_: type[Any]) -> _Read:
+    """Reads an entry of a map from texts to values of a type: a message of a key and a value."""
+    _, read_value, absent = _value(type_)
+
+    def entry(content: Any, depth: int) -> tuple[str, Any]:
+        told = {number: value for number, kind, value in parts(content) if kind == _BYTES}
+        return _text(told.get(1, b""), depth), read_value(told[2], depth + 1) if 2 in told else absent()
+
+    return entry
 
 
 def parts(content: bytes | memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
@@ -201,12 +176,6 @@ def _varint(view: memoryview, at: int) -> tuple[int, int]:
     raise WireError("it holds a number without end")
 
 
-@cache
-def _fields(message: type[Any]) -> Mapping[int, tuple[str, _Wire]]:
-    wires = ((f.name, cast(_Wire, f.metadata[_KEY])) for f in dataclasses.fields(message))
-    return {wire.number: (name, wire) for name, wire in wires}
-
-
 def _text(value: Any, _: int) -> str:
     try:
         return bytes(value).decode("utf-8")
@@ -219,36 +188,32 @@ def _signed(value: Any, _: int) -> int:
     return number - (1 << 64) if number >> 63 else number
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class _Seconds:
-    seconds: int = whole(1)
-    nanos: int = whole(2)
+    seconds: int = at(1)
+    nanos: int = at(2)
 
 
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    key: str = text(1)
-    value: str = text(2)
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    key: str = text(1)
-    value: bytes = data(2)
-
-
-def _pair(pair: _Pair) -> tuple[str, str]:
-    return pair.key, pair.value
-
-
-def _span(span: _Seconds) -> float:
+def _span(content: Any, depth: int) -> float:
+    span = read(_Seconds, content, depth)
     return span.seconds + span.nanos / 1e9
 
 
-def _moment(since: _Seconds) -> datetime | None:
+def _moment(content: Any, depth: int) -> datetime | None:
+    since = read(_Seconds, content, depth)
     if not since.seconds and not since.nanos:
         return None
     try:
         return _EPOCH + timedelta(seconds=since.seconds, microseconds=since.nanos // 1000)
     except OverflowError:
         raise WireError("it holds a time that no calendar has") from None
+
+
+_VALUES: Mapping[type[Any], tuple[int, _Read]] = {
+    str: (_BYTES, _text),
+    bytes: (_BYTES, lambda value, _: bytes(value)),
+    int: (_VARINT, _signed),
+    bool: (_VARINT, lambda value, _: bool(value)),
+    datetime: (_BYTES, _moment),
+    float: (_BYTES, _span),
+}

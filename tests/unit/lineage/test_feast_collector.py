@@ -15,7 +15,7 @@ from e2e_ml import refs
 from e2e_ml.lineage.collectors import Batch, CollectError, Record
 from e2e_ml.lineage.collectors.feast import COMPLETE, feast_collector
 from e2e_ml.lineage.collectors.feast_graph import registry_records
-from e2e_ml.lineage.collectors.feast_registry import read_registry
+from e2e_ml.lineage.collectors.feast_projects import read_registry
 from e2e_ml.lineage.collectors.feast_wire import WireError, parts
 from e2e_ml.lineage.graph import Evidence, Graph, Node, Relation
 from e2e_ml.lineage.index import Index
