@@ -334,11 +334,15 @@ class Graph:
         return {kind: counts[number] for kind, number in KIND_NUMBERS.items() if counts[number]}
 
     def newest_of(self, numbers: npt.NDArray[np.int64], limit: int) -> list[int]:
+        """The newest of some things, newest first; of those of one moment, those that were read last."""
         times = self._names.times()[numbers]
-        if len(numbers) > limit:
-            some = np.argpartition(-times, limit - 1)[:limit]
-            numbers, times = numbers[some], times[some]
-        return numbers[np.lexsort((-numbers, -times))].tolist()
+        if 0 < limit < len(numbers):
+            least = np.partition(times, -limit)[-limit]
+            newer, equal = numbers[times > least], numbers[times == least]
+            left = limit - len(newer)
+            numbers = np.concatenate([newer, np.partition(equal, -left)[-left:]])
+            times = self._names.times()[numbers]
+        return numbers[np.lexsort((-numbers, -times))][:limit].tolist()
 
     def refs_of(self, numbers: Iterable[int]) -> Iterator[Ref]:
         return map(self._names.ref, numbers)

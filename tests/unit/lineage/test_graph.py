@@ -95,6 +95,16 @@ def built(claims: list[Edge]) -> tuple[Graph, Index]:
     return index.graph(), index
 
 
+@pytest.mark.parametrize("limit", [0, 1, 3, 10, 40, 50])
+def test_the_newest_of_many_that_began_at_once_are_those_that_were_read_last(limit: int) -> None:
+    index, runs = Index(None), [refs.run("lab", f"{n:02}") for n in range(40)]
+    starts = [T0 + timedelta(hours=n % 3 == 0) for n in range(40)]
+    told = (Record(Node(run, {"start": at.isoformat()})) for run, at in zip(runs, starts, strict=True))
+    index.upsert("runs", Batch(tuple(told)))
+    wanted = sorted(range(40), key=lambda n: (starts[n], n), reverse=True)
+    assert index.graph().newest(Kind.RUN, limit) == [runs[n] for n in wanted[:limit]]
+
+
 def plain(edges: Iterable[Edge]) -> set[tuple[Ref, Ref, Relation, Evidence, float, datetime | None]]:
     """Of two that say the same as surely at the same time either's words may be shown."""
     return {(e.upstream, e.downstream, e.relation, e.evidence, e.score, e.seen_at) for e in edges}
