@@ -7,9 +7,11 @@ merge in git. The last word on an edge counts. A line that cannot be read is lef
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -107,6 +109,8 @@ class Judgements:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
             try:
+                with suppress(OSError):  # a file system without locks: at worst there is an empty line more
+                    fcntl.flock(handle, fcntl.LOCK_EX)  # who looks meanwhile finds half a line
                 # A line that a crash cut short stays a line of its own.
                 torn = self._path.stat().st_size > 0 and not _ends_whole(self._path)
                 os.write(handle, (b"\n" if torn else b"") + line.model_dump_json().encode() + b"\n")
