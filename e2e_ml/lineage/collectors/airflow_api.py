@@ -49,7 +49,7 @@ EVENTS = Listing("AssetApi", "get_asset_events", "asset_events", ("id",))
 
 class AirflowApi:
     def __init__(self, api: Api) -> None:
-        self._api = api
+        self._api, self._sender = api, _Sender(api)
         self._client: Any = None
         self._apis: dict[str, Any] = {}
 
@@ -125,12 +125,17 @@ class AirflowApi:
         wanted = {"dag_id": dag_id, "dag_run_id": run_id, "task_id": "~", "limit": LIMIT}
         return list(self.call("XComApi", "get_xcom_entries", **wanted)["xcom_entries"])
 
-    def xcom(self, entry: Mapping[str, Any]) -> Any:
-        """The value of an XCom in a list, as it lies in Airflow's database: nothing is made of it there."""
-        answer = self.call(
-            "XComApi", "get_xcom_entry", dag_id=entry["dag_id"], dag_run_id=entry["run_id"], task_id=entry["task_id"],
-            xcom_key=entry["key"], map_index=entry["map_index"], deserialize=False,
-        )  # fmt: skip
+    def xcom(self, entry: Mapping[str, Any], most: int) -> Any:
+        """The value of an XCom in a list, as it lies in Airflow's database: nothing is made of it there. Raises
+        TooLongError for one of more than `most` bytes."""
+        self._sender.most = most
+        try:
+            answer = self.call(
+                "XComApi", "get_xcom_entry", dag_id=entry["dag_id"], dag_run_id=entry["run_id"],
+                task_id=entry["task_id"], xcom_key=entry["key"], map_index=entry["map_index"], deserialize=False,
+            )  # fmt: skip
+        finally:
+            self._sender.most = None
         return answer["value"]
 
     @property
@@ -149,7 +154,7 @@ class AirflowApi:
 
         if self._client is None:
             self._client = client.ApiClient(client.Configuration(host=""))
-            self._client.rest_client = _Sender(self._api)
+            self._client.rest_client = self._sender
         return getattr(client, api)(self._client)
 
 
@@ -158,9 +163,10 @@ class _Sender:
 
     def __init__(self, api: Api) -> None:
         self._api = api
+        self.most: int | None = None  # bytes of an answer
 
     def request(self, method: str, url: str, headers: Mapping[str, str] | None = None, **_: Any) -> _Answer:
-        return _Answer(self._api.get(url))
+        return _Answer(self._api.get(url, self.most))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,12 @@ from typing import Any, cast
 from e2e_ml.lineage.collectors import Record
 from e2e_ml.lineage.collectors import airflow_records as records
 from e2e_ml.lineage.collectors.airflow_api import AirflowApi
-from e2e_ml.lineage.collectors.http import StatusError, TooSlowError
+from e2e_ml.lineage.collectors.http import StatusError, TooLongError, TooSlowError
 
 MOST_ASKED = 30  # requests of a visit, and what its last DAG run takes
 MOST_OF_A_RUN = 20  # XComs of a DAG run that are read
 MOST_WAITING = 500  # task instances whose XComs wait to be read; the newest stay
+MOST_BYTES = 1 << 20  # of an XCom, as it is sent
 MOST_KNOWN = 10_000  # task instances, or tasks, that are remembered
 BARREN, NOW_AND_THEN = 5, 20  # task instances in a row that named nothing, and of how many one is read from then on
 MOST_NAMES, MOST_VALUES, DEEPEST, MOST_CHARACTERS = 20, 200, 4, 1_000  # of one XCom
@@ -104,8 +105,8 @@ class XComs:
             return
         for entry in entries[:MOST_OF_A_RUN]:
             try:
-                value = self._api.xcom(entry)
-            except (StatusError, TooSlowError, LookupError, TypeError):  # gone meanwhile, or too long
+                value = self._api.xcom(entry, MOST_BYTES)
+            except (StatusError, TooLongError, TooSlowError, LookupError, TypeError):  # gone meanwhile, or a table
                 continue
             yield (entry["task_id"], entry["map_index"]), named(value)
 

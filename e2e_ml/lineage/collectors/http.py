@@ -27,6 +27,10 @@ class StatusError(CollectError):
         self.status = status
 
 
+class TooLongError(CollectError):
+    """An answer that is longer than was asked for; it was not read."""
+
+
 class TooSlowError(CollectError):
     """The service has not answered in time. A smaller question may be answered."""
 
@@ -64,9 +68,10 @@ class Api:
             self._client.close()
             self._client = None
 
-    def get(self, path: str, /, **params: Any) -> Any:
-        """The JSON at `path`. Raises CollectError."""
-        return self._json(self.send("GET", path, params=params or None))
+    def get(self, path: str, /, most: int | None = None, **params: Any) -> Any:
+        """The JSON at `path`. Raises CollectError, TooLongError for an answer of more than `most` bytes."""
+        plain = {} if most is None else {"Accept-Encoding": "identity"}  # so that its length is told
+        return self._json(self.send("GET", path, most, params=params or None, headers=plain))
 
     def post(self, path: str, body: Mapping[str, Any]) -> Any:
         return self._json(self.send("POST", path, json=body))
@@ -81,14 +86,19 @@ class Api:
     def text(self, path: str, /, **params: Any) -> str:
         return self.send("GET", path, params=params or None).text
 
-    def send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+    def send(self, method: str, path: str, most: int | None = None, **arguments: Any) -> httpx.Response:
         """The answer to a request, logged in anew where the login was refused. Raises CollectError."""
         client, fresh = self._connect()
         try:
             response = self._request(client, fresh, method, path, **arguments)
             if response.status_code in _REFUSED and not fresh:
+                response.close()
                 client.headers.update(self._connection.headers())
                 response = self._request(client, fresh, method, path, **arguments)
+            if most is not None and int(response.headers.get("content-length", 0)) > most:
+                response.close()
+                raise TooLongError(f"{self._title} answered {method} {path} with more than {most:,} bytes.")
+            response.read()
         except httpx.HTTPError as error:
             self.close()
             why = TooSlowError if isinstance(error, httpx.ReadTimeout) else CollectError
@@ -106,15 +116,16 @@ class Api:
         return response
 
     def _request(self, client: httpx.Client, fresh: bool, method: str, path: str, **arguments: Any) -> httpx.Response:
-        """One request. A connection that the service closed while nobody asked is opened again; all we ask is safe to
-        ask twice."""
+        """The beginning of an answer. A connection that the service closed while nobody asked is opened again; all we
+        ask is safe to ask twice."""
         self.requests += 1
+        request = client.build_request(method, self._base + path, **arguments)
         try:
-            return client.request(method, self._base + path, **arguments)
+            return client.send(request, stream=True)
         except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
             if fresh:
                 raise
-            return client.request(method, self._base + path, **arguments)
+            return client.send(request, stream=True)
 
     def _connect(self) -> tuple[httpx.Client, bool]:
         """The client, and whether it has just logged in."""

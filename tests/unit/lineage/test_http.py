@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from e2e_ml.lineage.collectors import CollectError
-from e2e_ml.lineage.collectors.http import Api, Connection, known
+from e2e_ml.lineage.collectors.http import Api, Connection, TooLongError, known
 
 
 class Answers(BaseHTTPRequestHandler):
@@ -138,3 +138,10 @@ def test_facts_that_are_not_known_are_absent() -> None:
 def test_a_query_in_the_path_is_sent(api: Api) -> None:
     assert api.get("/here?a=1&b=2") == {"path": "/here?a=1&b=2"}
     assert api.get("/here", path="a b") == {"path": "/here?path=a+b"}
+
+
+def test_an_answer_that_is_longer_than_was_asked_for_is_not_read(api: Api) -> None:
+    assert api.get("/here", 1_000) == {"path": "/here"}
+    with pytest.raises(TooLongError, match="with more than 5 bytes"):
+        api.get("/here", 5)
+    assert api.get("/there") == {"path": "/there"}  # on a connection that is sound

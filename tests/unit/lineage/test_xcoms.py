@@ -11,7 +11,14 @@ import pytest
 from e2e_ml import refs
 from e2e_ml.lineage.collectors import Batch, Record
 from e2e_ml.lineage.collectors.airflow import AirflowCollector
-from e2e_ml.lineage.collectors.airflow_xcoms import BARREN, MOST_ASKED, MOST_OF_A_RUN, NOW_AND_THEN, named
+from e2e_ml.lineage.collectors.airflow_xcoms import (
+    BARREN,
+    MOST_ASKED,
+    MOST_BYTES,
+    MOST_OF_A_RUN,
+    NOW_AND_THEN,
+    named,
+)
 from e2e_ml.lineage.graph import Edge, Evidence, Graph, Node, Relation
 from e2e_ml.lineage.index import Index
 from e2e_ml.refs import Kind, Ref
@@ -97,6 +104,13 @@ def test_the_names_are_kept_and_nothing_else_of_an_xcom(index: Index) -> None:
     for _ in range(2):  # they stay, and are not asked for again
         assert known_of(visit(collector, index), "train", run_id) == {"runs": [RUN], "versions": ["delay/3"]}
     assert asked(airflow) == 3
+
+
+def test_a_table_is_not_read_and_the_next_one_is(index: Index) -> None:
+    airflow, (run_id,) = world()
+    airflow.xcom("train", run_id, [RUN, "x" * MOST_BYTES])
+    airflow.xcom("train", run_id, OTHER, key="run_id")
+    assert known_of(visit(airflow.collector(), index), "train", run_id) == {"runs": [OTHER]}
 
 
 def test_only_tasks_that_succeeded_are_asked_about_and_one_that_runs_again_is_asked_anew(index: Index) -> None:
