@@ -344,6 +344,12 @@ class Graph:
             times = self._names.times()[numbers]
         return numbers[np.lexsort((-numbers, -times))][:limit].tolist()
 
+    def places_of(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+        """By the number of every thing, where in `numbers` it stands; -1 where it does not."""
+        places = np.full(len(self._kinds), -1, np.int32)
+        places[numbers] = np.arange(len(numbers))
+        return places
+
     def refs_of(self, numbers: Iterable[int]) -> Iterator[Ref]:
         return map(self._names.ref, numbers)
 
@@ -366,8 +372,7 @@ class Walk(Mapping[Ref, int]):
         self._things, self._distances, self._by = (
             (reached.things, reached.distances, reached.by) if reached else (empty, empty, empty)
         )
-        self._order: npt.NDArray[np.int64] | None = None  # places by number, once a thing is looked for
-        self._in_order = empty
+        self._places: npt.NDArray[np.int32] | None = None  # by number, -1 elsewhere; once a thing is looked for
 
     def __len__(self) -> int:
         return len(self._things)
@@ -419,11 +424,10 @@ class Walk(Mapping[Ref, int]):
         number = self._graph.number_of(ref)
         if number is None or not len(self._things):
             return None
-        if self._order is None:
-            self._order = np.argsort(self._things)
-            self._in_order = self._things[self._order]
-        place = min(int(np.searchsorted(self._in_order, number)), len(self._in_order) - 1)
-        return int(self._order[place]) if self._in_order[place] == number else None
+        if self._places is None:
+            self._places = self._graph.places_of(self._things)
+        place = int(self._places[number])
+        return place if place >= 0 else None
 
 
 def _relations(relations: Collection[Relation]) -> Mask | None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from e2e_ml.desktop.panels.lineage.layering import Box, Place, arrange, crossings, width_of
+from e2e_ml.desktop.panels.lineage.layering import Box, Place, arrange, crossings, layers_of, width_of
 
 
 def overlap(a: Place, b: Place) -> bool:
@@ -49,7 +49,7 @@ def test_any_graph(given_graph: tuple[list[Box[int]], list[tuple[int, int]]]) ->
         assert place.right <= drawing.width + 1e-6
         assert place.y + place.height <= drawing.height + 1e-6
     assert arrange(boxes, edges) == drawing  # deterministic
-    assert width_of(boxes, edges) == pytest.approx(drawing.width)
+    assert width_of(boxes, layers_of([box.key for box in boxes], edges)) == pytest.approx(drawing.width)
 
 
 @given(graphs())

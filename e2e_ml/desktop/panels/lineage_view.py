@@ -41,6 +41,7 @@ from e2e_ml.refs import Ref
 
 ORIGIN = "lineage"
 AT_ONCE = 60  # boxes that are laid out on the spot; more are laid out behind the window
+_SLACK = 20  # px of width: a scroll bar that comes or goes beside the drawing is no reason to draw it anew
 _MANY = 2  # fans and sides that were opened: with more, the drawing is made behind the window from the start
 # What the keys of the drawing do, from the one list of actions.
 _VERBS = {QKeySequence(action.shortcut).toString(): action.args[0] for action in ACTIONS if action.where == "drawing"}
@@ -75,6 +76,7 @@ class LineageView(Pointing):
         self._lit: tuple[frozenset[Key] | None, frozenset[tuple[Key, Key]]] = None, frozenset()
         self._found: list[Key] | None = None
         self._stale = False
+        self._drawn_for = 0.0  # px of room
         self._confirmed: frozenset[Ends] = frozenset()
         self._later = QTimer(self)
         self._later.setSingleShot(True)
@@ -127,9 +129,9 @@ class LineageView(Pointing):
         self._asked = self._asked.about_another()
         self._fits = True
         self._at = self._chosen = self._chosen_line = None
-        if len(self._lifecycle.graph) > LARGE:
+        if self._large and len(self._lifecycle.graph) > LARGE:
             self._later.start()
-        else:
+        else:  # in the turn of what stands around it, which is laid out and painted once for both
             self._refresh_if_seen()
 
     def ask(self, asked: Asked, *, keep: Key | None = None) -> None:
@@ -171,6 +173,7 @@ class LineageView(Pointing):
             self._look = Look(self._appearance.theme, self.font())
         graph, now, asked, current = self._lifecycle.graph, self._clock(), self._asked, self._focus.current
         focus, room = anchor(current), self.room
+        self._drawn_for = room
         if focus is None:
             self._put_up(EMPTY, then)
             return
@@ -402,7 +405,7 @@ class LineageView(Pointing):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        if event.oldSize().width() != event.size().width():
+        if abs(self.room - self._drawn_for) > _SLACK:
             self._later.start()
         elif self._fits:
             self.fit_itself()

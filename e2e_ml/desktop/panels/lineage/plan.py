@@ -5,6 +5,7 @@ Made from a snapshot of the graph and a look; it may be made on any thread.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -12,7 +13,7 @@ from e2e_ml.desktop.panels.lineage.asked import Asked, Side
 from e2e_ml.desktop.panels.lineage.columns import Columns, columns_of
 from e2e_ml.desktop.panels.lineage.explored import Bounds
 from e2e_ml.desktop.panels.lineage.faces import Face, face, with_rows
-from e2e_ml.desktop.panels.lineage.layering import Box, Drawing, Route, arrange, width_of
+from e2e_ml.desktop.panels.lineage.layering import Box, Drawing, Route, arrange, layers_of, width_of
 from e2e_ml.desktop.panels.lineage.look import Look
 from e2e_ml.desktop.panels.lineage.neighbourhood import (
     Detail,
@@ -32,6 +33,7 @@ SMALL = Detail(fan=4, bounds=Bounds(depth=5, hub=24, sample=8, looks=96, wide=8,
 # Lines up and down, and the widest box in px, from much to little: the first whose drawing can be read is shown.
 _STEPS = ((9, 9), (3, 3), (2, 3), (1, 3), (2, 2), (1, 2), (1, 1))
 _WIDTHS = (112.0, 92.0, 84.0)
+_NARROWEST = 40.0  # px of a box: with too many layers, no name need be read to tell that a drawing is too wide
 # A large drawing shows all; what gives way is the air. Widest box, gaps across and down, in px.
 _AIR = ((216.0, 52.0, 18.0), (188.0, 36.0, 16.0), (168.0, 28.0, 14.0))
 _FEW = 90  # boxes up to which the air is fitted to the room; more will be dragged in any case
@@ -69,10 +71,10 @@ def plan_large(graph: Graph, around: Surroundings, look: Look, now: datetime, as
     shown = around.whole()
     columns = columns_of(graph, shown.keys) if asked.columns else Columns()
     faces = {key: _face(graph, key, now, around, columns, chosen, large=True) for key in shown.keys}
-    ends = _ends(shown, columns)
+    layers = layers_of(shown.keys, _ends(shown, columns))
     for most, *gaps in _AIR if len(faces) <= _FEW else [_roomy(len(faces))]:
         boxes = [Box(key, *box_size(face, look, most)) for key, face in faces.items()]
-        if width_of(boxes, ends, gap_x=gaps[0]) <= room:
+        if width_of(boxes, layers, gap_x=gaps[0]) <= room:
             break
     return _arranged(graph, around, shown, faces, columns, boxes, gaps)  # pyright: ignore[reportPossiblyUnboundVariable]
 
@@ -87,19 +89,28 @@ def _roomy(boxes: int) -> tuple[float, float, float]:
 def plan_small(graph: Graph, around: Surroundings, look: Look, now: datetime, room: float) -> Plan:
     """The most that can be read at the width there is; the least of the small details where nothing can."""
     known: dict[Key, Face] = {}
+    sizes: dict[Key, tuple[float, float]] = {}
     gaps = (18.0, 8.0)
     for up, down in _STEPS:
         shown = around.within(up, down)
+        layers = layers_of(shown.keys, _ends(shown, Columns()))
+        if (up, down) != _STEPS[-1] and _fitted(max(layers) * (_NARROWEST + gaps[0])) > room:
+            continue
         for key in shown.keys:
             if key not in known:
                 known[key] = face(graph, key, now, focus=key == around.focus, large=False)
+                sizes[key] = box_size(known[key], look, math.inf)
         faces = {key: known[key] for key in shown.keys}
-        ends = _ends(shown, Columns())
         for most in _WIDTHS:
-            boxes = [Box(key, *box_size(f, look, most + 32 * f.focus)) for key, f in faces.items()]
-            if (width_of(boxes, ends, gap_x=gaps[0]) + 2 * EDGE) * READABLE <= room:
+            boxes = [Box(key, min(sizes[key][0], most + 32 * f.focus), sizes[key][1]) for key, f in faces.items()]
+            if _fitted(width_of(boxes, layers, gap_x=gaps[0])) <= room:
                 return _arranged(graph, around, shown, faces, Columns(), boxes, gaps)
     return _arranged(graph, around, shown, faces, Columns(), boxes, gaps)  # pyright: ignore[reportPossiblyUnboundVariable]
+
+
+def _fitted(width: float) -> float:
+    """How wide a small drawing is at least on the screen."""
+    return (width + 2 * EDGE) * READABLE
 
 
 def around_of(graph: Graph, focus: Ref, asked: Asked, *, large: bool) -> Surroundings:
