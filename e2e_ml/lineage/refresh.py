@@ -148,7 +148,9 @@ class Refresher:
         known = self._note(visit)
         with self._lock:
             self._more[name] = bool(progress)
-        if changed or known.reading or known.ok != visit.ok or (not visit.ok and known.sentence != visit.sentence):
+        is_read = known.visited_at is None and visit.visited_at is not None
+        failed_otherwise = not visit.ok and known.sentence != visit.sentence
+        if changed or is_read or known.reading or known.ok != visit.ok or failed_otherwise:
             self._tell()
         return visit.ok
 

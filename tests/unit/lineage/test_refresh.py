@@ -223,6 +223,25 @@ def test_what_a_login_may_not_read_is_said_and_is_no_failure(index: Index) -> No
     assert (visit.ok, visit.sentence) == (True, "Read 1 things. XComs are left out: ask for leave to read them.")
 
 
+class Empty(Counting):
+    """Has nothing to tell, but takes some visits to know that."""
+
+    progress = "Reading DAG runs: 12,000 so far."
+
+    def collect(self, cursor: Mapping[str, Any]) -> Iterator[Batch]:
+        yield Batch(progress=self.progress)
+
+
+def test_the_listeners_hear_when_all_was_read_though_nothing_changed(index: Index) -> None:
+    refresher, heard = Refresher(index, [collector := Empty()]), list[datetime | None]()
+    refresher.subscribe(lambda _graph, report: heard.append(report["airflow:local"].visited_at))
+    for progress in (collector.progress, collector.progress, "", ""):
+        collector.progress = progress
+        assert refresher.visit(collector)
+    first, second = heard
+    assert (first, second is not None) == (None, True)
+
+
 class Bitwise(Counting):
     """Has three visits' worth to read."""
 
