@@ -14,7 +14,7 @@ demo: ## install what is missing, then open the demo (without a display: the gui
 
 test: ## run the whole suite: unit, integration, desktop, e2e
 	$(SETUP) tests
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n 2 --no-loadscope-reorder
 
 lint: ## ruff, pyright and the floors of the architecture
 	$(SETUP)

@@ -6,17 +6,32 @@ import os
 import time
 import uuid
 from collections.abc import Iterator
+from typing import Any
 
 import psutil
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 # Everything a test starts inherits this, so that a process which left its parent and its group is still found.
 MARK = "E2E_ML_TEST_SUITE"
+# Files whose names begin so share the servers of one session, and stay on one process where the suite runs on several.
+SHARING = ("tests/e2e/test_demo", "tests/integration/test_stack_")
 GRACE = 10.0  # seconds that services have for ending after the last test
 
 
 def pytest_configure(config: pytest.Config) -> None:
     os.environ[MARK] = uuid.uuid4().hex
+
+
+class ByServers(LoadFileScheduling):
+    """A file stays on one process; so do the files that share servers."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((beginning for beginning in SHARING if nodeid.startswith(beginning)), super()._split_scope(nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByServers:
+    return ByServers(config, log)
 
 
 def _survivors() -> list[psutil.Process]:
