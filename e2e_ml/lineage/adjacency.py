@@ -120,7 +120,7 @@ def _many(rows: Rows, level: Numbers, seen: Mask, left_out: Mask | None) -> tupl
         at = at[~left_out[rows.relations[at]]]
     at = at[~seen[rows.there[at]]]
     there = rows.there[at]
-    # The first of several ways to a thing: written backwards, it is the one that stays. Sorting costs several times that.
+    # The first of several ways to a thing: written backwards, it is the one that stays, without sorting anything.
     places = np.arange(len(there))
     first = np.empty(len(seen), np.int64)
     first[there[::-1]] = places[::-1]

@@ -202,6 +202,7 @@ class Inspector(QWidget):
 
         for part in (self.kind, self.answers, self.no_pipeline, self.table, self.follows, *self.cards):
             part.chosen.connect(self._go)
+        self.follows.filled.connect(self._settle)
         self._tick = QTimer(self)
         self._tick.setInterval(_TICK)
         self._tick.timeout.connect(self.refresh)
@@ -250,6 +251,10 @@ class Inspector(QWidget):
         self.area.setWidgetResizable(True)
         self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.area.setWidget(sheet)
+        self._parts = (
+            *self.cards, self.answers, self.pipeline, self.follows.trouble, self.lineage_section, self.follows.impact,
+            self.follows.comparison, self.uses, sheet,
+        )  # fmt: skip
         self._pages = QStackedLayout(self)
         self._pages.addWidget(self.area)
         self._pages.addWidget(self.empty)
@@ -286,6 +291,13 @@ class Inspector(QWidget):
         self.table.setVisible(bool(found))
         self.evidence.setText(("all " if len(found) > 1 else "") + self.table.evidence if self.table.evidence else "")
         self.no_uses.setVisible(not found)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Lay out from the inside out. Left to itself the toolkit paints lines that are cut off, and paints again."""
+        for part in self._parts:
+            if (layout := part.layout()) is not None:
+                layout.activate()
 
     def _head(self, ref: Ref, node: Node | None) -> None:
         graph, now = self._lifecycle.graph, self._clock()

@@ -27,12 +27,18 @@ def wash(tone: Tone, theme: Theme) -> QColor:
     return QColor(names.get(tone, theme.bg))
 
 
+_fonts: dict[tuple[str, int, QFont.Weight], QFont] = {}  # a row asks for several each time it is painted
+
+
 def font(base: QFont, pixels: int, weight: QFont.Weight = QFont.Weight.Normal) -> QFont:
-    """`base` in another size, with figures that stand in columns."""
-    made = QFont(base)
-    made.setPixelSize(pixels)
-    made.setWeight(weight)
-    made.setFeature(QFont.Tag.fromString("tnum"), 1)
+    """`base` in another size, with figures that stand in columns; copy it before you change it."""
+    key = base.key(), pixels, weight
+    made = _fonts.get(key)
+    if made is None:
+        made = _fonts[key] = QFont(base)
+        made.setPixelSize(pixels)
+        made.setWeight(weight)
+        made.setFeature(QFont.Tag.fromString("tnum"), 1)
     return made
 
 

@@ -61,7 +61,7 @@ def _depth(index: Index) -> int:
 
 
 def _heading(painter: QPainter, rect: QRect, row: Row, theme: Theme, base: QFont) -> None:
-    small = marks.font(base, SMALL, QFont.Weight.DemiBold)
+    small = QFont(marks.font(base, SMALL, QFont.Weight.DemiBold))
     small.setLetterSpacing(QFont.SpacingType.PercentageSpacing, 104)
     painter.setFont(small)
     painter.setPen(QColor(theme.dim))

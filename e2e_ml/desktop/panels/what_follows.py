@@ -25,6 +25,7 @@ _LOOKING = quiet("Looking at what stands on it …")
 
 class WhatFollows(QObject):
     chosen = Signal(object)
+    filled = Signal()
 
     def __init__(self, appearance: Appearance, parent: QWidget, operations: Operations | None) -> None:
         """Without `operations` they are asked on the spot."""
@@ -73,6 +74,7 @@ class WhatFollows(QObject):
     def _take(self, found: Consequences) -> None:
         self._asking = None
         self._show(found)
+        self.filled.emit()
 
     def _show(self, found: Consequences) -> None:
         """An empty section is hidden."""
