@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
@@ -16,7 +18,7 @@ from e2e_ml.desktop.panels.uses_table import LINK, METRIC, MODEL, REF, RUN
 from e2e_ml.desktop.theme import DARK
 from e2e_ml.lineage.graph import Edge, Evidence, Graph, Node, Relation
 from e2e_ml.lineage.index.given import graph_of
-from e2e_ml.refs import Ref
+from e2e_ml.refs import Kind, Ref
 from tests.desktop import lifecycles as flights
 from tests.desktop.panels import Desk, desk
 
@@ -409,3 +411,19 @@ def test_open_large_is_asked_for(qtbot: QtBot, seat: tuple[Desk, Inspector]) -> 
     made.focus.set(flights.GUSTY, "test")
     with qtbot.waitSignal(inspector.expand_requested):
         qtbot.mouseClick(inspector.expand_button, Qt.MouseButton.LeftButton)
+
+
+def test_a_long_metric_leaves_room_for_the_runs_names(seat: tuple[Desk, Inspector]) -> None:
+    made, inspector = seat
+    name = "validation_mean_average_precision_at_ten"
+    nodes = [
+        replace(n, facts={**n.facts, "metrics": {name: 0.741}}) if n.ref.kind is Kind.RUN else n
+        for n in made.lifecycle.graph.nodes()
+    ]
+    edges = [edge for node in nodes for edge in made.lifecycle.graph.downstream(node.ref)]
+    made.lifecycle.replace(graph_of(nodes, edges))
+    made.focus.set(flights.GUSTY, "test")
+    table = inspector.table
+    assert name in str(table.uses.headerData(METRIC, Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole))
+    assert table.columnWidth(METRIC) <= 60
+    assert table.columnWidth(RUN) >= 75

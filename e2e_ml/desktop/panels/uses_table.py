@@ -46,7 +46,7 @@ _ROW = 28
 _HEAD = 24
 _STROKE = 12
 _MOST = 8  # rows shown before the table scrolls
-_HEADING = 88  # px of a heading: a longer metric's name is cut, for the runs' names need the room
+_HEADING = 60  # px of a heading: a longer metric's name is cut, for the runs' names need the room
 
 
 class UsesModel(QAbstractTableModel):

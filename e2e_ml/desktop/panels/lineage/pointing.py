@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, QTimer
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, QTimer, Signal
 from PySide6.QtGui import QHelpEvent, QMouseEvent
 from PySide6.QtWidgets import QToolTip, QWidget
 
@@ -17,7 +17,10 @@ _DRAG = 4  # px that a click may move
 
 
 class Pointing(Zooming):
-    """Whoever inherits says what a click does, and shows what is hovered."""
+    clicked = Signal(QPointF)  # in the scene
+    double_clicked = Signal(QPointF)
+    hovered = Signal()  # the mouse is over another box or line, or over none
+    rested = Signal()  # and stays there
 
     def __init__(self, look: Look, parent: QWidget | None, *, large: bool) -> None:
         super().__init__(look, parent, large=large)
@@ -29,20 +32,6 @@ class Pointing(Zooming):
         self._rests.setSingleShot(True)
         self._rests.setInterval(_REST)
         self._rests.timeout.connect(self._rest)
-
-    def click(self, at: QPointF) -> None:
-        raise NotImplementedError
-
-    def double_click(self, at: QPointF) -> None:
-        raise NotImplementedError
-
-    def stand(self) -> None:
-        """Show how things stand out now."""
-        raise NotImplementedError
-
-    def light(self) -> None:
-        """Find what is lit now, and show it."""
-        raise NotImplementedError
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self._pressed_at = event.position().toPoint()
@@ -56,10 +45,10 @@ class Pointing(Zooming):
         if pressed is None or (at - pressed).manhattanLength() > _DRAG:
             return
         if event.button() == Qt.MouseButton.LeftButton:
-            self.click(self.mapToScene(at))
+            self.clicked.emit(self.mapToScene(at))
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        self.double_click(self.mapToScene(event.position().toPoint()))
+        self.double_clicked.emit(self.mapToScene(event.position().toPoint()))
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         super().mouseMoveEvent(event)
@@ -74,7 +63,7 @@ class Pointing(Zooming):
             self._hover, self._hover_line = key, line
             if self._large:
                 self._rests.start()
-            self.stand()
+            self.hovered.emit()
         self._show_cursor(at)
 
     def _show_cursor(self, at: QPointF) -> None:
@@ -86,13 +75,13 @@ class Pointing(Zooming):
         """The ways of what the mouse rests on are lit; where it rests on none, those of what is chosen."""
         if self._rested != self._hover:
             self._rested = self._hover
-            self.light()
+            self.rested.emit()
 
     def leaveEvent(self, event: QEvent) -> None:
         super().leaveEvent(event)
         self._rests.stop()
         self._hover = self._hover_line = self._rested = None
-        self.light()
+        self.rested.emit()
 
     def viewportEvent(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
