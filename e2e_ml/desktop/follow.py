@@ -96,11 +96,11 @@ class Follow(QObject):
         if current is None:
             return
         early, self._early = self._early, set()
+        targets = self._targets(current)
         for view in self._views:
-            target = self._target(view, current)
             led = view.service in self._pointed or view.service in self._strayed or view.service == self._origin
-            if target is not None and (not led or view.service in early):
-                self._lead(view, target)
+            if not led or view.service in early:
+                self._lead(view, targets.get(view.service))
 
     def _stays(self, view: WebView) -> Remark:
         """What to say of a page that moves nothing."""
@@ -108,7 +108,7 @@ class Follow(QObject):
         if current is None:
             return Remark(("shows no single thing",), "This page shows no single thing of the lifecycle.")
         name = own_name(current, self._name(current), whole=False)
-        way_back = self._target(view, current)
+        way_back = self._targets(current).get(view.service)
         leads_back = way_back is not None and routes.path(way_back, view.lookup) is not None
         sentence = (
             f"This page shows no single thing of the lifecycle: the focus stays on {name}, "
@@ -138,31 +138,28 @@ class Follow(QObject):
         if current is None:
             return
         self._pointed = {s: ref for s, ref in self._pointed.items() if s == self._origin}
+        targets = self._targets(current)
         for view in self._views:
             if view.service != self._origin:
-                self._turn_one(view)
+                self._lead(view, targets.get(view.service))
+
+    def _turn_one(self, view: WebView) -> None:
+        if (current := self._focus.current) is not None:
+            self._lead(view, self._targets(current).get(view.service))
 
     def _lead_back(self, view: WebView) -> None:
         """The person asks for it, so a view that is held still is led as well."""
         current = self._focus.current
-        target = self._target(view, current) if current is not None else None
+        target = self._targets(current).get(view.service) if current is not None else None
         if target is not None:
             self._strayed.discard(view.service)
             self._show(view, target)
 
-    def _turn_one(self, view: WebView) -> None:
-        current = self._focus.current
-        target = self._target(view, current) if current is not None else None
-        if target is not None:
-            self._lead(view, target)
+    def _targets(self, ref: Ref) -> Mapping[str, Ref]:
+        return self._counterparts(self._lifecycle.graph, ref)
 
-    def _target(self, view: WebView, ref: Ref) -> Ref | None:
-        if ref.scheme == view.service:
-            return ref
-        return self._counterparts(self._lifecycle.graph, ref).get(view.service)
-
-    def _lead(self, view: WebView, target: Ref) -> None:
-        if not view.is_pinned:
+    def _lead(self, view: WebView, target: Ref | None) -> None:
+        if target is not None and not view.is_pinned:
             self._show(view, target)
 
     def _show(self, view: WebView, target: Ref) -> None:

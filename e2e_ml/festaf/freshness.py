@@ -187,20 +187,25 @@ class Ticks:
     period: timedelta  # between the two ends around the moment
 
 
-@lru_cache(maxsize=256)  # many views have one schedule, and are asked about at one moment
 def expected(schedule: str, now: datetime) -> Ticks | None:
     """The interval ends that `schedule` (cron or a preset, in UTC) promises around `now`; None where there are none."""
     if schedule in ("@once", "@continuous", "None"):
         return None
-    cron = _fields(schedule)
-    following = _tick(cron, now, forward=True)
-    last = _tick(cron, following, forward=False)
+    before, last, following = _around(_fields(schedule), now.replace(second=0, microsecond=0))
     period = following - last
     grace = min(max(period / _GRACE_SHARE, _GRACE_LEAST), _GRACE_MOST)
-    due = last if now - last >= grace else _tick(cron, last, forward=False)
-    return Ticks(due, following, period)
+    return Ticks(last if now - last >= grace else before, following, period)
 
 
+@lru_cache(maxsize=1024)  # many views have one schedule, and are asked about again and again
+def _around(cron: str, minute: datetime) -> tuple[datetime, datetime, datetime]:
+    """The two newest ends up to a whole minute, and the first one behind it."""
+    following = _tick(cron, minute, forward=True)
+    last = _tick(cron, following, forward=False)
+    return _tick(cron, last, forward=False), last, following
+
+
+@lru_cache(maxsize=1024)
 def _fields(schedule: str) -> str:
     cron = PRESETS.get(schedule, schedule)
     if len(cron.split()) != 5 or not _cron.croniter.is_valid(cron):
