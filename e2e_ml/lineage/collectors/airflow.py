@@ -6,7 +6,8 @@ pages at each visit. Its requests are a constant number and those for what has c
 
     runs, task instances       those updated since, and the events of assets since
     DAGs, assets               the whole list where it fits one page, else a page in turn and what the news name
-    documentation and source   of the DAGs with a new version, and of one DAG in turn, for Airflow changes a version in
+    documentation, tasks and source
+                               of the DAGs with a new version, and of one DAG in turn, for Airflow changes a version in
                                place that no run has used
     XComs                      of task instances that have succeeded since, some at each visit
     what was deleted           is what a reading of the whole list did not name: at once where its count has shrunk,
@@ -299,7 +300,9 @@ class _Visit(Visit):
             pending.remove(dag_id)
             details = self._or_none(self._api.details, dag_id)
             if details is not None:
-                yield self.batch([records.dag_in_full(self._instance, details, self._constants(dag_id))])
+                tasks = self._or_none(self._api.tasks, dag_id) or ()
+                told = [records.task(self._instance, dag_id, record) for record in tasks]
+                yield self.batch([records.dag_in_full(self._instance, details, self._constants(dag_id)), *told])
         if pending:
             self.progress["sources"] = f"Reading what DAGs say of themselves: {len(pending):,} to go."
 

@@ -98,6 +98,10 @@ class AirflowApi:
     def details(self, dag_id: str) -> Any:
         return self.call("DAGApi", "get_dag_details", dag_id=dag_id)
 
+    def tasks(self, dag_id: str) -> list[Any]:
+        """The tasks that a DAG has now, whether they ran or not."""
+        return list(self.call("TaskApi", "get_tasks", dag_id=dag_id)["tasks"])
+
     def source(self, dag_id: str) -> str:
         answer = self.call("DagSourceApi", "get_dag_source", dag_id=dag_id, accept="application/json")
         return str(answer.get("content") or "")

@@ -77,7 +77,7 @@ def failed(instance: str, task_instance: Json, reason: str) -> Record:
 
 def task_instances(instance: str, records: Iterable[Json]) -> Iterator[Record]:
     """Task instances, and once each the tasks that they are of. What one handed on stays while it counts as done."""
-    tasks: dict[Ref, Record] = {}
+    tasks: dict[tuple[str, str], Record] = {}
     for record in records:
         dag_id, task_id = record["dag_id"], record["task_id"]
         facts = {
@@ -90,19 +90,23 @@ def task_instances(instance: str, records: Iterable[Json]) -> Iterator[Record]:
         run_id, index = record["dag_run_id"], record.get("map_index", -1)
         ref = refs.task_instance(instance, dag_id, run_id, task_id, index)
         yield Record(Node(ref, known(facts)), keeps=frozenset({"xcoms"} if record.get("state") == "success" else ()))
-        task = refs.task(instance, dag_id, task_id)
-        operator = {"operator": record.get("operator_name") or record.get("operator")}
-        tasks.setdefault(task, Record(Node(task, known(operator)), (_contains(instance, dag_id, task),)))
+        if (dag_id, task_id) not in tasks:
+            tasks[dag_id, task_id] = task(instance, dag_id, record)
     yield from tasks.values()
+
+
+def task(instance: str, dag_id: str, record: Json) -> Record:
+    """A task, as a DAG's structure or one of its instances tells it."""
+    ref = refs.task(instance, dag_id, record["task_id"])
+    facts = {"operator": record.get("operator_name") or record.get("operator")}
+    return Record(
+        Node(ref, known(facts)), (Edge(refs.dag(instance, dag_id), ref, Relation.CONTAINS, Evidence.OBSERVED),)
+    )
 
 
 def handed_on(instance: str, of: tuple[str, str, str, int], names: Mapping[str, list[str]]) -> Record:
     """What the XComs of a task instance name, laid over what is known of it."""
     return Record(Node(refs.task_instance(instance, *of), {"xcoms": dict(names)}), partial=True)
-
-
-def _contains(instance: str, dag_id: str, task: Ref) -> Edge:
-    return Edge(refs.dag(instance, dag_id), task, Relation.CONTAINS, Evidence.OBSERVED)
 
 
 def asset(instance: str, record: Json, event: Json | None = None, *, read_events: bool = False) -> Record:

@@ -215,6 +215,13 @@ def test_details_and_source_are_read_once_for_a_version_and_then_in_turn(index: 
     assert {n.facts["constants"]["uris"][0] for n in index.graph().nodes(Kind.DAG)} == {"s3://lake/y.csv"}
 
 
+def test_the_tasks_of_a_dag_are_told_before_it_has_run(index: Index) -> None:
+    graph = visit(world(runs=0).collector(), index)
+    task = refs.task("local", "dag_0001", "fit")
+    assert node(graph, task).facts["operator"] == "@task"
+    assert [edge.upstream for edge in graph.upstream(task)] == [refs.dag("local", "dag_0001")]
+
+
 def test_a_login_that_may_not_read_sources_asks_once(index: Index) -> None:
     airflow = world(runs=0)
     airflow.refuses = {"dagSources"}
