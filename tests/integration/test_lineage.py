@@ -126,6 +126,38 @@ with mlflow.start_run(run_name=sys.argv[1]):
     pass
 """
 
+# Its run has no tag of Airflow: the task's XCom alone tells whose it is.
+HANDED_ON = """
+from airflow.sdk import dag, task
+
+
+@dag(dag_id="handed_on", schedule=None)
+def handed_on():
+    @task
+    def fit():
+        from mlflow import MlflowClient
+
+        client = MlflowClient()
+        run = client.create_run(client.create_experiment("handed on"), run_name="handed on")
+        client.set_terminated(run.info.run_id)
+        return run.info.run_id
+
+    @task
+    def register(run):
+        from mlflow import MlflowClient
+
+        client = MlflowClient()
+        client.create_registered_model("handed-on")
+        version = client.create_model_version("handed-on", f"runs:/{run}/model", run_id=run)
+        digest = "d41d8cd98f00b204e9800998ecf8427e"  # looks as a run's id does
+        return {"model_uri": f"models:/handed-on/{version.version}", "run": run, "md5": digest}
+
+    register(fit())
+
+
+handed_on()
+"""
+
 
 def connection(service: Service) -> Connection:
     def headers() -> dict[str, str]:
@@ -181,6 +213,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     (root / "program.py").write_text(PROGRAM)
     programs = PROGRAMS.format(python=sys.executable, program=root / "program.py")
     (root / "dags" / "programs.py").write_text(programs)
+    (root / "dags" / "handed_on.py").write_text(HANDED_ON)
     (root / "workbench.yaml").write_text(
         "version: 1\nname: flights\nservices:\n  festaf: {managed: true, project: flights}\n"
     )
@@ -237,8 +270,7 @@ def test_each_run_hangs_on_its_own_mapped_task_instance(world: World) -> None:
 
 
 def test_runs_of_retries_programs_and_other_pythons_hang_on_their_own_task_instances(world: World) -> None:
-    world.airflow.patch("/api/v2/dags/programs", json={"is_paused": False}).raise_for_status()
-    world.airflow.post("/api/v2/dags/programs/dagRuns", json={"logical_date": None}).raise_for_status()
+    run_now(world, "programs")
     run = until(lambda: world.dag_run("programs"), "the programs never ended")
     assert run["state"] == "success", run
     titles = {"try 1", "try 2", "elsewhere", "bash 0", "bash 1"}
@@ -262,11 +294,33 @@ def declared_instances(graph: Graph, run: Ref) -> list[Edge]:
     return [e for e in tied if e.evidence is Evidence.DECLARED]
 
 
+def test_a_task_that_hands_on_a_run_or_a_version_made_it(world: World) -> None:
+    run_now(world, "handed_on")
+    done = until(lambda: world.dag_run("handed_on"), "it never ended")
+    assert done["state"] == "success", done
+    dag, version = refs.dag("local", "handed_on"), refs.model_version("local", "handed-on", 1)
+    fit, register = (refs.task_instance("local", "handed_on", done["dag_run_id"], task) for task in ("fit", "register"))
+
+    def seen(thing: Ref) -> set[Ref]:
+        return {e.upstream for e in world.graph.upstream(thing) if e.evidence is Evidence.OBSERVED}
+
+    run = until(lambda: next((n.ref for n in world.graph.nodes(Kind.RUN) if n.title == "handed on"), None), "no run")
+    until(lambda: seen(run) == {dag, fit}, "its XCom was never read")  # not `register`, which passes it on
+    until(lambda: seen(version) >= {register}, "nor that of the version")
+    assert fit not in seen(version)
+    assert dag in seen(refs.registered_model("local", "handed-on"))
+
+
+def run_now(world: World, dag: str) -> None:
+    world.airflow.patch(f"/api/v2/dags/{dag}", json={"is_paused": False}).raise_for_status()
+    world.airflow.post(f"/api/v2/dags/{dag}/dagRuns", json={"logical_date": None}).raise_for_status()
+
+
 def test_a_dags_source_documentation_and_constants_are_told(world: World) -> None:
     until(lambda: world.node(TRAIN).facts.get("constants"), "its source was never read")
     assert world.node(TRAIN).facts["constants"] == {
-        "uris": [], "models": ["delay"], "experiments": ["delay"], "features": ["delay", "weather:temp"],
-        "columns": ["late"],
+        "uris": [], "models": ["delay"], "registers": ["delay"], "loads": [], "experiments": ["delay"],
+        "features": ["delay", "weather:temp"], "columns": ["late"],
     }  # fmt: skip
 
 
@@ -410,9 +464,8 @@ def test_a_service_that_is_killed_while_it_is_read(world: World, name: str) -> N
     assert not [node for node in index.graph().nodes() if node.gone_since]
 
     def living(graph: Graph) -> set[str]:
-        """What the service has told of. Tasks are told by their instances, and stay when those were deleted."""
-        told = (n for n in graph.nodes() if n.ref.scheme == name and n.ref.kind is not Kind.TASK)
-        return {str(n.ref) for n in told if n.gone_since is None and n.facts}
+        """What the service itself has told of: the others name more of it."""
+        return {str(n.ref) for n in graph.nodes() if n.ref.scheme == name and n.gone_since is None and n.facts}
 
     def apart() -> set[str]:
         return living(index.graph()) ^ living(world.graph)
