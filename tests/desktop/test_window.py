@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
+from shiboken6 import delete
 
 from e2e_ml.desktop import actions, app, session
 from e2e_ml.desktop.canvas import Layout
@@ -297,3 +299,35 @@ def test_operations_succeed_fail_report_and_are_cancelled(qtbot: QtBot) -> None:
     qtbot.waitUntil(lambda: not operations.running)
     assert heard == [2, ZeroDivisionError]
     assert operations.close()
+
+
+class Listener(QObject):
+    def __init__(self, heard: list[object]) -> None:
+        super().__init__()
+        self._heard = heard
+
+    def hear(self, outcome: object) -> None:
+        self._heard.append(outcome)
+
+
+def test_who_is_gone_is_not_told(qtbot: QtBot) -> None:
+    operations, heard = Operations(), list[object]()
+    here, gone, begun = Listener(heard), Listener(heard), threading.Event()
+    operations.run("Late", lambda: begun.wait(30)).success(gone.hear).start()
+    operations.run("In vain", lambda: begun.wait(30) and 1 // 0).failure(gone.hear).start()
+    delete(gone)
+    begun.set()
+    qtbot.waitUntil(lambda: not operations.running)
+    operations.run("In time", lambda: 1).success(here.hear).start()
+    qtbot.waitUntil(lambda: heard == [1])
+    assert operations.close()
+
+
+def test_a_window_may_close_while_a_panel_is_still_to_be_filled_in(qtbot: QtBot, open_workbench: Open) -> None:
+    workbench = open_workbench(flights())
+    workbench.focus.set(GUSTY, "test")
+    assert workbench.window.inspector.is_behind
+    workbench.window.hide()
+    workbench.close()
+    qtbot.wait(200)  # what would be told to a widget that is gone is an error of the event loop, which fails the test
+    workbench.dispose()
