@@ -28,7 +28,7 @@ from e2e_ml.lineage.index import Index
 from e2e_ml.lineage.questions import counterparts, freshness_of, lookup, uses
 from e2e_ml.lineage.refresh import Refresher
 from e2e_ml.refs import Kind, Ref
-from e2e_ml.stack.service import Service
+from e2e_ml.stack.service import Service, State
 from e2e_ml.stack.stack import Stack
 from e2e_ml.workspace import Workspace
 from tests.integration.conftest import assert_up, settle
@@ -455,6 +455,7 @@ def test_a_service_that_is_killed_while_it_is_read(world: World, name: str) -> N
     index, collector = Index(None), _COLLECTORS[name](connection(service))
     batches = collector.collect({})
     index.upsert(collector.name, next(batches))
+    killed = service.status().pids
     kill(service)
     with pytest.raises(CollectError, match=r"does not answer|refuses"):
         take_in(batches, collector.name, index)
@@ -476,7 +477,9 @@ def test_a_service_that_is_killed_while_it_is_read(world: World, name: str) -> N
             return not apart()
         return False
 
-    deadline = time.monotonic() + 2 * PATIENCE  # it starts again first
+    until(lambda: service.status().state is State.UP and service.status().pids != killed, "it did not start again")
+    world.refresher.refresh_now()  # as the window asks when a service comes up
+    deadline = time.monotonic() + PATIENCE
     while not read():
         assert time.monotonic() < deadline, apart()
         time.sleep(1)
