@@ -47,6 +47,7 @@ from e2e_ml.refs import Kind, Ref, experiment
 ORIGIN = "inspector"
 _TICK = 30_000  # ms; relative times grow old
 _PIPELINES = 4  # told in full before "and 3 more"
+_USES = 20  # runs, those of versions with an alias first; "the newest 20 of 1,200" says that there are more
 EMPTY = (
     "Choose anything, in the tree or inside a page: this panel tells who made it, what it is, when it changed, how it "
     "is computed and why it exists, and which runs and models stand on it."
@@ -279,7 +280,7 @@ class Inspector(QWidget):
         graph, now = self._lifecycle.graph, self._clock()
         node = graph.get(ref)
         self._head(ref, node)
-        all_uses = uses_in_all(graph, ref)
+        all_uses = uses_in_all(graph, ref, _USES)
         told = five_answers(graph, ref, now, all_uses)
         self.answers.show_answers([(answer.question, answer.lines, answer.code) for answer in told])
         self._show_pipelines(graph, ref, pipelines(graph, ref, now))

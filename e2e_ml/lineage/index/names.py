@@ -80,6 +80,7 @@ class NumberedNames:
         ref = self._refs[number]
         if ref is None:
             ref = self._refs[number] = Ref.stored(KINDS[self.kinds[number] - 1], self.uris[number])
+            self._remember(ref, number)  # who asks for its name asks for its facts next
         return ref
 
     def reason(self, number: int) -> str:

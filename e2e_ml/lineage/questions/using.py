@@ -146,7 +146,9 @@ def versions_of(graph: Graph, model: Ref, most: int = MOST) -> list[Node]:
 
 
 def nodes_of_kind(graph: Graph, refs: Iterable[Ref], kind: Kind) -> list[Node]:
-    return [node for ref in dict.fromkeys(refs) if ref.kind is kind and (node := graph.get(ref))]
+    """Those of `kind`, each once; read at once."""
+    numbers = (graph.number_of(ref) for ref in dict.fromkeys(refs) if ref.kind is kind)
+    return list(graph.nodes_of(number for number in numbers if number is not None))
 
 
 def newest_first(node: Node) -> tuple[str, int, Ref]:
