@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QCoreApplication, QEvent, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QFontMetrics, QGuiApplication, QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
@@ -295,10 +295,12 @@ class Inspector(QWidget):
         self._settle()
 
     def _settle(self) -> None:
-        """Lay out from the inside out. Left to itself the toolkit paints lines that are cut off, and paints again."""
+        """Lay out from the inside out, now. Left to itself the toolkit paints lines that are cut off, then all anew."""
         for part in self._parts:
             if (layout := part.layout()) is not None:
                 layout.activate()
+        for _ in range(2):  # what is laid out may ask for room in its turn
+            QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest.value)
 
     def _head(self, ref: Ref, node: Node | None) -> None:
         graph, now = self._lifecycle.graph, self._clock()

@@ -46,7 +46,7 @@ _ROW = 28
 _HEAD = 24
 _STROKE = 12
 _MOST = 8  # rows shown before the table scrolls
-_HEADING = 60  # px of a heading: a longer metric's name is cut, for the runs' names need the room
+_HEADING = 88  # px of a heading: a longer metric's name is cut, for the runs' names need the room
 
 
 class UsesModel(QAbstractTableModel):
@@ -228,7 +228,7 @@ class _Headings(QHeaderView):
         self.setSectionsClickable(False)
         self.setMinimumSectionSize(24)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.setResizeContentsPrecision(0)  # by the rows in sight: not by each of fifty at every move of the focus
+        self.setResizeContentsPrecision(0)  # by the rows in sight: not by each at every move of the focus
 
     def sectionSizeFromContents(self, logicalIndex: int) -> QSize:
         size = super().sectionSizeFromContents(logicalIndex)
