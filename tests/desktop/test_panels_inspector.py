@@ -425,5 +425,5 @@ def test_a_long_metric_leaves_room_for_the_runs_names(seat: tuple[Desk, Inspecto
     made.focus.set(flights.GUSTY, "test")
     table = inspector.table
     assert name in str(table.uses.headerData(METRIC, Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole))
-    assert table.columnWidth(METRIC) <= 88
+    assert table.columnWidth(METRIC) <= 60
     assert table.columnWidth(RUN) >= 75

@@ -46,7 +46,8 @@ _ROW = 28
 _HEAD = 24
 _STROKE = 12
 _MOST = 8  # rows shown before the table scrolls
-_HEADING = 88  # px of a heading: a longer metric's name is cut, for the runs' names need the room
+# px of a heading, and of one beside the links: a longer metric's name is cut, for the runs' names need the room
+_HEADING, _HEADING_BESIDE_LINKS = 88, 60
 
 
 class UsesModel(QAbstractTableModel):
@@ -232,7 +233,8 @@ class _Headings(QHeaderView):
 
     def sectionSizeFromContents(self, logicalIndex: int) -> QSize:
         size = super().sectionSizeFromContents(logicalIndex)
-        return QSize(min(size.width(), _HEADING), size.height())
+        room = _HEADING if self.isSectionHidden(LINK) else _HEADING_BESIDE_LINKS
+        return QSize(min(size.width(), room), size.height())
 
 
 class UsesTable(QTableView):
