@@ -7,7 +7,6 @@ Every change is one transaction, so that two people wishing at once both stay, a
 from __future__ import annotations
 
 import difflib
-import os
 import re
 import sqlite3
 from collections.abc import Generator, Iterable
@@ -16,6 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from e2e_ml import private_files
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.model import Record, Registry, View
 
@@ -158,7 +158,7 @@ class Wishes:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             # Made before SQLite opens it, so that it is never readable by others, not for a moment.
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+            private_files.make(self.path)
         except OSError as error:
             raise WishError(f"{self.path} cannot be written: {error.strerror}. Give yourself the right to.") from error
         with self._connected() as db:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import sqlite3
 import threading
 import uuid
@@ -21,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+
+from e2e_ml import private_files
 
 MOST_EVENTS = 200_000
 MOST_BYTES = 1 << 30  # of the file
@@ -114,7 +115,7 @@ class Inbox:
     def _make(self) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         # Made with its mode, never made and then narrowed; SQLite gives its -wal and -shm the file's own mode.
-        os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+        private_files.make(self._path)
 
     def _connection(self) -> sqlite3.Connection:
         about = self._path.stat()

@@ -6,14 +6,13 @@ It is a cache: a file that is broken or of another version is replaced, and the 
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 import time
 import zlib
 from pathlib import Path
 from typing import cast
 
-from e2e_ml import __version__
+from e2e_ml import __version__, private_files
 from e2e_ml.lineage.graph import EVIDENCE, KINDS, RELATIONS
 
 log = logging.getLogger(__name__)
@@ -100,7 +99,7 @@ def replace(path: Path, why: str) -> sqlite3.Connection:
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    private_files.make(path)
     path.chmod(0o600)
     db = sqlite3.connect(path, check_same_thread=False, timeout=_PATIENCE, isolation_level=None, cached_statements=256)
     _share(db)

@@ -12,6 +12,7 @@ import pytest
 
 from e2e_ml.festaf.errors import FeatureStoreError
 from e2e_ml.festaf.rows.online.sqlite import SqliteStore
+from tests.sqlite_programs import come_and_go
 from tests.unit.festaf.online_conformance import OnlineConformance, X, at, frame, read, view_of
 from tests.unit.festaf.worlds import feature
 
@@ -127,3 +128,11 @@ def test_each_thread_has_its_own_connection(store: SqliteStore) -> None:
     for thread in threads:
         thread.join()
     assert not failures
+
+
+def test_a_program_that_comes_and_goes_takes_no_log_away_under_a_writer(store: SqliteStore, tmp_path: Path) -> None:
+    for n in (1, 2):
+        store.upsert(X, frame(X, [at(n, 1, float(n))]))
+        come_and_go(tmp_path / "online.db")
+        assert (tmp_path / "online.db-wal").exists()
+    assert read(store, X, 1, 2) == [[1.0], [2.0]]

@@ -30,6 +30,7 @@ from e2e_ml.lineage.index import Index
 from e2e_ml.lineage.index.file import VERSION
 from e2e_ml.lineage.judgements import Verdict
 from e2e_ml.refs import Kind
+from tests.sqlite_programs import come_and_go
 from tests.unit.lineage import worlds
 
 T0 = datetime(2026, 11, 21, tzinfo=UTC)
@@ -116,6 +117,17 @@ def test_a_process_writes_while_another_does(path: Path) -> None:
     assert index.cursor("two") == {"n": 8}
     assert {node.facts["name"] for node in index.graph().nodes(Kind.RUN)} == {f"run {i:03d}" for i in range(320)}
     index.close()
+
+
+def test_a_program_that_comes_and_goes_takes_no_log_away_under_those_who_hold_it(path: Path) -> None:
+    one, two = Index(path), Index(path)
+    one.upsert("one", page(0), T0)
+    come_and_go(path)
+    assert path.with_name("index.sqlite-wal").exists()
+    two.upsert("two", page(1), T0)
+    assert one.graph().count(Kind.RUN) == two.graph().count(Kind.RUN) == 80
+    one.close()
+    two.close()
 
 
 def upsert_one(path: Path, batch: Batch) -> None:

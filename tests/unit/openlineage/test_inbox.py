@@ -19,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from e2e_ml.openlineage.inbox import Inbox, InboxError, Page
+from tests.sqlite_programs import come_and_go
 
 
 def event(n: int, **more: Any) -> dict[str, Any]:
@@ -205,3 +206,12 @@ def test_a_writer_that_is_killed_loses_nothing_that_it_answered(tmp_path: Path) 
         assert not answered or kept[-1] >= answered[-1] + 2
         start = len(kept)
         inbox.close()
+
+
+def test_a_program_that_comes_and_goes_takes_no_log_away_under_a_writer(tmp_path: Path) -> None:
+    inbox = Inbox(tmp_path / "events.db")
+    for n in (1, 2):
+        inbox.append([event(n)])
+        come_and_go(tmp_path / "events.db")
+        assert (tmp_path / "events.db-wal").exists()
+    assert held(inbox) == [1, 2]

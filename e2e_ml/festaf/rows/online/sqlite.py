@@ -21,6 +21,7 @@ from typing import Any
 import orjson
 import polars as pl
 
+from e2e_ml import private_files
 from e2e_ml.festaf import dtypes
 from e2e_ml.festaf.dtypes import DataType
 from e2e_ml.festaf.errors import FeatureStoreError
@@ -110,7 +111,7 @@ class SqliteStore:
     def _write(self, view: FeatureView) -> Generator[_Table]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         # Made with its mode, never made and then narrowed; SQLite gives its -wal and -shm the file's own mode.
-        os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+        private_files.make(self._path)
         db = self._connections.get()
         if db is None:
             raise FeatureStoreError(f"The online store {self._path} was removed while it was written. Try again.")
