@@ -124,8 +124,8 @@ def _joined(segments: list[str]) -> str:
 
 
 def _finished(scheme: str, authority: str, segments: list[str], query: str) -> str:
-    uri = f"{scheme}://{authority}/{_joined(segments)}{f'?{query}' if query else ''}".rstrip("/")
-    return uri if "://" in uri else f"{scheme}://"
+    place = f"{authority}/{_joined(segments)}".rstrip("/")
+    return f"{scheme}://{place}{f'?{query}' if query else ''}"
 
 
 def _host(scheme: str, authority: str) -> str:

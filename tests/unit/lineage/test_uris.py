@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from e2e_ml.lineage.rules import uris
@@ -77,6 +77,8 @@ STARTS = st.sampled_from(
 
 
 @given(st.one_of(st.text(max_size=40), st.builds(str.__add__, STARTS, SIGNS)))
+@example("A0:?/")
+@example("s3://b/x?a/")
 def test_a_normal_uri_stays_and_nothing_fails(text: str) -> None:
     once = normal_uri(text)
     assert normal_uri(once) == once
