@@ -33,7 +33,7 @@ def lines(*, feast: bool) -> Iterator[Line]:
     yield Line(
         "the same, until what is late upstream and what a change touches is filled in as well",
         f"p50 {ms(percentile(filled, 0.5))}, p99 {ms(percentile(filled, 0.99))}",
-        "", "p99 < 250 ms", percentile(filled, 0.99) < 0.25,
+        "", "p99 < 50 ms", percentile(filled, 0.99) < 0.05,
     )  # fmt: skip
     yield Line(
         "the event loop is held, while the focus moves", f"p99 {ms(percentile(held, 0.99))}, at most {ms(max(held))}",
