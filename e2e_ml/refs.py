@@ -13,7 +13,7 @@ Which web page shows a `Ref` is the business of `routes`, not of this module.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import quote, unquote, urlsplit
 
@@ -98,6 +98,7 @@ class Ref:
     instance: str
     keys: tuple[str, ...] = ()
     scheme: str = ""  # the service it belongs to; where it is left out, the one that the kind is usual in
+    _hash: int = field(default=0, init=False, repr=False, compare=False)  # asked for thousands of times a drawing
 
     def __post_init__(self) -> None:
         if not self.scheme:
@@ -109,6 +110,10 @@ class Ref:
             raise ValueError(f"A {self.kind} is named by {expected} keys, not by {len(self.keys)}: {self.keys!r}.")
         if not self.instance or not all(self.keys):
             raise ValueError(f"A {self.kind} needs an instance and keys that are not empty: {self!r}.")
+        object.__setattr__(self, "_hash", hash((self.kind, self.instance, self.keys, self.scheme)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def name(self) -> str:
@@ -169,11 +174,12 @@ class Ref:
         if "%" in uri:
             instance, keys = unquote(instance), [unquote(key) for key in keys]
         ref = object.__new__(cls)
-        put_kind, put_instance, put_keys, put_scheme = _PUT
+        put_kind, put_instance, put_keys, put_scheme, put_hash = _PUT
         put_kind(ref, kind)
         put_instance(ref, instance)
         put_keys(ref, tuple(keys))
         put_scheme(ref, scheme)
+        put_hash(ref, hash((kind, instance, ref.keys, scheme)))
         return ref
 
 
@@ -190,7 +196,7 @@ _KEY_PLACES = {
     for kind, template in forms.items()
 }
 # The slots themselves: a `Ref` is frozen, and its own way of being filled costs more than all the rest of `stored`.
-_PUT = tuple(Ref.__dict__[name].__set__ for name in ("kind", "instance", "keys", "scheme"))
+_PUT = tuple(Ref.__dict__[name].__set__ for name in ("kind", "instance", "keys", "scheme", "_hash"))
 
 
 def _match(template: str, segments: list[str]) -> tuple[str, ...] | None:

@@ -12,7 +12,6 @@ Nothing outside this file knows the order.
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import signal
@@ -26,6 +25,7 @@ from PySide6.QtWidgets import QApplication
 
 from e2e_ml import resources
 from e2e_ml.desktop.appearance import Appearance
+from e2e_ml.desktop.interpreter import Interpreter
 from e2e_ml.desktop.panels.lineage.judging import Judging
 from e2e_ml.desktop.tour.guide import guide
 from e2e_ml.desktop.trouble import Refusal, Trouble
@@ -120,13 +120,6 @@ def make_workbench(workspace: Workspace, stack: Stack | None = None) -> Workbenc
     return workbench
 
 
-def keep_what_is_there() -> None:
-    """Modules, widgets and the graph stay as long as the window does: Python need not look through them for garbage
-    again and again, which holds the event loop for tens of milliseconds each time."""
-    gc.collect()
-    gc.freeze()
-
-
 def quit_workbench(workbench: Workbench) -> None:
     """Phase 6. The window is gone at once; services and readers end off the UI thread while the loop goes on."""
     workbench.window.hide()
@@ -150,7 +143,7 @@ def run(
     workbench.window.tour_requested.connect(lambda: guide(workbench))
     workbench.window.closing.connect(lambda: QTimer.singleShot(0, lambda: quit_workbench(workbench)))
     workbench.open()
-    keep_what_is_there()
+    Interpreter(application)
     workbench.start()
     if opened is not None:
         opened(workbench)

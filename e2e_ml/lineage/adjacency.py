@@ -52,6 +52,10 @@ class Rows:
         """The places of its edges among all claims."""
         return self.places[self.starts[thing] : self.starts[thing + 1]]
 
+    def ends(self, thing: int) -> Numbers:
+        """The things at the other ends of its edges."""
+        return self.there[self.starts[thing] : self.starts[thing + 1]]
+
 
 @dataclass(frozen=True, slots=True)
 class Reached:

@@ -200,6 +200,11 @@ class Graph:
         number = self._number(ref)
         return None if number is None else next(self._names.nodes((number,)), None)
 
+    def get_all(self, refs: Iterable[Ref], kind: Kind | None = None) -> list[Node]:
+        """Those (of `kind`) that there are, each once, in their order; read at once."""
+        numbers = (self._number(ref) for ref in dict.fromkeys(refs) if kind is None or ref.kind is kind)
+        return list(self._names.nodes(number for number in numbers if number is not None))
+
     def nodes(self, kind: Kind | None = None) -> Iterator[Node]:
         return self._names.nodes(self._of(kind).tolist())
 
@@ -248,6 +253,11 @@ class Graph:
     def upstream(self, ref: Ref, limit: int | None = None) -> list[Edge]:
         """The edges that reach it, `limit` of them at most."""
         return self._edges(ref, limit, down=False)
+
+    def above(self, ref: Ref) -> list[Ref]:
+        """What its edges come from, an entry for each of them; without what they say."""
+        number = self._number(ref)
+        return [] if number is None else list(map(self._names.ref, self._adjacency.up.ends(number).tolist()))
 
     def candidates(self, ref: Ref) -> list[Edge]:
         """Edges at `ref` that are too weak to be drawn or followed, for a person to confirm or refuse; best first."""

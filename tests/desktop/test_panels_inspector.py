@@ -14,7 +14,7 @@ from e2e_ml import refs
 from e2e_ml.desktop.panels.answers import QUESTIONS, five_answers
 from e2e_ml.desktop.panels.code_box import CodeBox
 from e2e_ml.desktop.panels.inspector import ORIGIN, Inspector
-from e2e_ml.desktop.panels.uses_table import LINK, METRIC, MODEL, REF, RUN
+from e2e_ml.desktop.panels.uses_table import CELL, LINK, METRIC, MODEL, RUN
 from e2e_ml.desktop.theme import DARK
 from e2e_ml.lineage.graph import Edge, Evidence, Graph, Node, Relation
 from e2e_ml.lineage.index.given import graph_of
@@ -77,8 +77,8 @@ def test_what_uses_it(seat: tuple[Desk, Inspector]) -> None:
     assert model.headerData(METRIC, Qt.Orientation.Horizontal) == "AUC"
     tip = model.index(2, LINK).data(Qt.ItemDataRole.ToolTipRole)
     assert tip == "inferred 0.91: 10 of 11 columns match flight_delay"
-    sign = model.index(0, MODEL).data(REF + 1)
-    assert sign.word == "champion"
+    cell = model.index(0, MODEL).data(CELL)
+    assert cell.sign.word == "champion"
 
 
 def test_its_pipeline(seat: tuple[Desk, Inspector]) -> None:

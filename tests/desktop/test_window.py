@@ -325,8 +325,8 @@ def test_who_is_gone_is_not_told(qtbot: QtBot) -> None:
 
 def test_a_window_may_close_while_a_panel_is_still_to_be_filled_in(qtbot: QtBot, open_workbench: Open) -> None:
     workbench = open_workbench(flights())
-    workbench.focus.set(GUSTY, "test")
-    assert workbench.window.inspector.is_behind
+    workbench.window.toggle_loose_ends()
+    assert not workbench.window.loose_ends.sections
     workbench.window.hide()
     workbench.close()
     qtbot.wait(200)  # what would be told to a widget that is gone is an error of the event loop, which fails the test

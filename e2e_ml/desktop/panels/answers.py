@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any
 
 from e2e_ml.desktop.panels import signs, tree, words
-from e2e_ml.desktop.panels.spans import LISTED, Span, joined, link, links, listed, nodes_of, quiet, some
+from e2e_ml.desktop.panels.spans import LISTED, Span, joined, link, links, listed, quiet, some
 from e2e_ml.lineage import questions
 from e2e_ml.lineage.graph import Graph, Node, Relation
 from e2e_ml.refs import Kind, Ref, experiment, feature, registered_model, source
@@ -92,7 +92,7 @@ class _About:
                 yield from self._up(Kind.RUN)
             case Kind.REGISTERED_MODEL:
                 for version in self._up(Kind.MODEL_VERSION):
-                    yield from nodes_of(self.graph, (e.upstream for e in self.graph.upstream(version.ref)), Kind.RUN)
+                    yield from self.graph.get_all((e.upstream for e in self.graph.upstream(version.ref)), Kind.RUN)
             case _:
                 yield from self._up(Kind.DAG)
         parent = self.node.ref.parent
@@ -276,7 +276,7 @@ class _About:
         found: list[str] = []
         walk = self.graph.walk(self.node.ref, down=True, depth=2)
         for kind in walk.counts():
-            below = nodes_of(self.graph, walk.newest(kind, _FEW))
+            below = self.graph.get_all(walk.newest(kind, _FEW))
             found += [str(v) for n in below for k in ("last_written", "start") if (v := n.facts.get(k))]
         return self._times(("last used", max(found, default=None)))
 
@@ -345,7 +345,7 @@ class _About:
         fed = [e.upstream for e in self.graph.upstream(ref) if e.relation is Relation.TRAINS]
         lines: Lines = []
         if fed:
-            lines.append((Span("Learned from ", dim=True), *links(nodes_of(self.graph, fed))))
+            lines.append((Span("Learned from ", dim=True), *links(self.graph.get_all(fed))))
         if dag := questions.pipeline(self.graph, ref):
             lines.append((Span("Started by ", dim=True), link(self.graph.get(dag) or Node(dag)), *self._dag_run(ref)))
         return lines
@@ -430,13 +430,13 @@ class _About:
 
     def _down(self, kind: Kind) -> list[Node]:
         if self.graph.degree(self.node.ref, down=True) > _MOST:
-            return nodes_of(self.graph, self.graph.walk(self.node.ref, down=True, depth=1).newest(kind, _MOST))
-        return nodes_of(self.graph, (e.downstream for e in self.graph.downstream(self.node.ref)), kind)
+            return self.graph.get_all(self.graph.walk(self.node.ref, down=True, depth=1).newest(kind, _MOST))
+        return self.graph.get_all((e.downstream for e in self.graph.downstream(self.node.ref)), kind)
 
     def _up(self, kind: Kind) -> list[Node]:
         if self.graph.degree(self.node.ref, down=False) > _MOST:
-            return nodes_of(self.graph, self.graph.walk(self.node.ref, down=False, depth=1).newest(kind, _MOST))
-        return nodes_of(self.graph, (e.upstream for e in self.graph.upstream(self.node.ref)), kind)
+            return self.graph.get_all(self.graph.walk(self.node.ref, down=False, depth=1).newest(kind, _MOST))
+        return self.graph.get_all((e.upstream for e in self.graph.upstream(self.node.ref)), kind)
 
 
 def _took(entry: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from e2e_ml.desktop.panels import words
-from e2e_ml.desktop.panels.spans import LISTED, Span, link, links, nodes_of, quiet
+from e2e_ml.desktop.panels.spans import LISTED, Span, link, links, quiet
 from e2e_ml.lineage import questions
 from e2e_ml.lineage.graph import Graph, Node
 from e2e_ml.refs import Kind, Ref
@@ -50,7 +50,9 @@ def if_it_changes(graph: Graph, ref: Ref) -> list[Line]:
         return []
     lines: list[Line] = [(Span(", ".join(counts)), Span(" stand on it", dim=True))]
     if found.live:
-        lines.append((Span("In use: ", dim=True), *_some([_live(graph, live) for live in found.live])))
+        lines.append(
+            (Span("In use: ", dim=True), *_some([_live(graph, live) for live in found.live[:LISTED]], len(found.live)))
+        )
     else:
         lines.append(quiet("None of these versions has an alias or an endpoint."))
     if found.people:
@@ -58,9 +60,9 @@ def if_it_changes(graph: Graph, ref: Ref) -> list[Line]:
             Span(
                 who.person.name, who.owns[0], tip="\n".join([str(who.person), *(ref.name for ref in who.owns[:LISTED])])
             )
-            for who in found.people
+            for who in found.people[:LISTED]
         ]
-        lines.append((Span("Tell ", dim=True), *_some(told, " · ")))  # a name may have a comma in it
+        lines.append((Span("Tell ", dim=True), *_some(told, len(found.people), " · ")))  # a name may have a comma in it
     return lines
 
 
@@ -71,10 +73,10 @@ def _live(graph: Graph, live: questions.Live) -> Span:
     return Span(f"{link(node).text}{as_}", live.version, tip=at)
 
 
-def _some(spans: list[Span], between: str = ", ") -> list[Span]:
-    rest = len(spans) - LISTED
+def _some(spans: list[Span], total: int, between: str = ", ") -> list[Span]:
+    rest = total - len(spans)
     more = [Span(f" and {rest} more", dim=True)] if rest > 0 else []
-    parts = [part for span in spans[:LISTED] for part in (Span(between, dim=True), span)]
+    parts = [part for span in spans for part in (Span(between, dim=True), span)]
     return [*parts[1:], *more]
 
 
@@ -106,7 +108,7 @@ def compared_with(graph: Graph, version: Ref) -> Ref | None:
         return None
     others = [e.upstream for e in graph.upstream(version.parent, 200) if e.upstream.kind is Kind.MODEL_VERSION]
     numbered = sorted((ref for ref in others if ref != version), key=_number)
-    nodes = nodes_of(graph, numbered)
+    nodes = graph.get_all(numbered)
     champion = next((n.ref for n in nodes if questions.CHAMPION in (n.facts.get("aliases") or ())), None)
     before = [ref for ref in numbered if _number(ref) < _number(version)]
     return champion or (before[-1] if before else None)
@@ -121,11 +123,9 @@ def difference(graph: Graph, before: Ref, after: Ref) -> list[Line]:
     found = questions.difference(graph, before, after)
     lines: list[Line] = [quiet(sentence) for sentence in found.unknown]
     for word, things in (("Added ", found.added), ("Left out ", found.removed)):
-        lines += [
-            (Span(word, dim=True), *links(nodes_of(graph, things[kind]))) for kind in _SET_APART if kind in things
-        ]
+        lines += [(Span(word, dim=True), *links(graph.get_all(things[kind]))) for kind in _SET_APART if kind in things]
     if found.redefined:
-        lines.append((Span("Redefined in between ", dim=True), *links(nodes_of(graph, found.redefined))))
+        lines.append((Span("Redefined in between ", dim=True), *links(graph.get_all(found.redefined))))
     for heading, changes in (("Data", found.data), ("Code", found.code), ("Settings", found.settings)):
         told = [f"{c.what} {c.before or 'none'} → {c.after or 'none'}" for c in changes]
         if told:
@@ -142,7 +142,7 @@ def loose_ends(graph: Graph) -> list[tuple[str, list[Line]]]:
         (
             link(graph.get(each.view) or Node(each.view)),
             Span(" carries ", dim=True),
-            *links(nodes_of(graph, each.models)),
+            *links(graph.get_all(each.models)),
         )
         for each in found.unmade_views
     ]

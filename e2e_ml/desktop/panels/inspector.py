@@ -26,13 +26,12 @@ from e2e_ml.desktop.appearance import Appearance
 from e2e_ml.desktop.elided import ElidedLabel
 from e2e_ml.desktop.focus import Focus
 from e2e_ml.desktop.lifecycle import Lifecycle
-from e2e_ml.desktop.operations import Operations
 from e2e_ml.desktop.panels import signs, tree, words
 from e2e_ml.desktop.panels.answers import QUESTIONS, five_answers
 from e2e_ml.desktop.panels.code_box import CodeBox
 from e2e_ml.desktop.panels.lineage_view import LineageView
 from e2e_ml.desktop.panels.marks import Chip
-from e2e_ml.desktop.panels.pipelines import Pipeline, pipelines
+from e2e_ml.desktop.panels.pipelines import Pipeline, Pipelines, pipelines
 from e2e_ml.desktop.panels.rich import RichLabel
 from e2e_ml.desktop.panels.run_strip import RunStrip
 from e2e_ml.desktop.panels.section import Section
@@ -158,9 +157,7 @@ class Inspector(QWidget):
         parent: QWidget | None = None,
         *,
         clock: words.Clock = words.utc_now,
-        operations: Operations | None = None,
     ) -> None:
-        """With `operations`, what walks over the whole graph is asked off the UI thread, and filled in."""
         super().__init__(parent)
         self.setObjectName("inspector")
         self._lifecycle, self._focus, self._appearance, self._clock = lifecycle, focus, appearance, clock
@@ -186,7 +183,7 @@ class Inspector(QWidget):
         self.expand_button.setText("Open large")
         self.expand_button.setCursor(Qt.CursorShape.PointingHandCursor)
         self.expand_button.clicked.connect(self.expand_requested)
-        self.follows = WhatFollows(appearance, self, operations)
+        self.follows = WhatFollows(appearance, self)
         self.uses = Section("Runs and models that use it", self)
         self.table = UsesTable(appearance, self.uses)
         self.evidence = QLabel(self.uses)
@@ -203,7 +200,6 @@ class Inspector(QWidget):
 
         for part in (self.kind, self.answers, self.no_pipeline, self.table, self.follows, *self.cards):
             part.chosen.connect(self._go)
-        self.follows.filled.connect(self._settle)
         self._tick = QTimer(self)
         self._tick.setInterval(_TICK)
         self._tick.timeout.connect(self.refresh)
@@ -262,11 +258,6 @@ class Inspector(QWidget):
 
     # What is shown.
 
-    @property
-    def is_behind(self) -> bool:
-        """Whether a part of it is still to be drawn or filled in."""
-        return self.lineage.is_behind or self.follows.is_behind
-
     def _turn(self, _ref: Ref, _origin: str) -> None:
         self.refresh()
         self.area.verticalScrollBar().setValue(0)
@@ -283,7 +274,7 @@ class Inspector(QWidget):
         all_uses = uses_in_all(graph, ref, _USES)
         told = five_answers(graph, ref, now, all_uses)
         self.answers.show_answers([(answer.question, answer.lines, answer.code) for answer in told])
-        self._show_pipelines(graph, ref, pipelines(graph, ref, now))
+        self._show_pipelines(graph, ref, pipelines(graph, ref, now, _PIPELINES))
         self.follows.tell(graph, ref, now)
         found = all_uses.runs
         more = f" · the newest {len(found)} of {all_uses.total:,}" if all_uses.total > len(found) else ""
@@ -329,21 +320,19 @@ class Inspector(QWidget):
         self.chip.show_sign(sign)
         self.copy_button.setToolTip(f"Copy {copied(ref)}")
 
-    def _show_pipelines(self, graph: Graph, ref: Ref, found: Sequence[Pipeline]) -> None:
+    def _show_pipelines(self, graph: Graph, ref: Ref, found: Pipelines) -> None:
         needs_none = is_on_demand(graph, ref)
-        for card, pipeline in zip(self.cards, found, strict=False):
+        for card, pipeline in zip(self.cards, found.told, strict=False):
             card.show_pipeline(pipeline)
             card.strip.setVisible(bool(pipeline.recent))
         for place, card in enumerate(self.cards):
             card.setVisible(place < len(found))
         of_what = " of what it reads" if needs_none and found else ""
         self.pipeline.heading.setText(f"Pipeline{of_what}" if len(found) < 2 else f"Pipelines{of_what} ({len(found)})")
-        rest = found[_PIPELINES:]
+        rest = found.others
         if rest:
-            names = [
-                Span(f"and {words.count(len(rest), 'more DAG')}", dim=True, tip=", ".join(p.dag.title for p in rest))
-            ]
-            self.no_pipeline.show_lines([names])
+            more = f"and {words.count(len(rest), 'more DAG')}"
+            self.no_pipeline.show_lines([[Span(more, dim=True, tip=", ".join(rest))]])
         else:
             self.no_pipeline.show_lines([(Span(_without_pipeline(ref.kind, needs_none), dim=True),)])
         self.no_pipeline.setVisible(bool(rest) or not found or needs_none)

@@ -30,11 +30,22 @@ class Pipeline:
     recent: tuple[PastRun, ...]  # oldest first, as time runs; of one of several they are not told
 
 
-def pipelines(graph: Graph, ref: Ref, now: datetime) -> tuple[Pipeline, ...]:
-    """The DAGs that make `ref`: its own producer first, for a run the DAG that started it, for a service its views',
-    for what is computed on demand those of what it reads."""
+@dataclass(frozen=True, slots=True)
+class Pipelines:
+    told: tuple[Pipeline, ...]
+    others: tuple[str, ...]  # the names of more
+
+    def __len__(self) -> int:
+        return len(self.told) + len(self.others)
+
+
+def pipelines(graph: Graph, ref: Ref, now: datetime, most: int) -> Pipelines:
+    """The DAGs that make `ref`, `most` of them told in full: its own producer first, for a run the DAG that started it,
+    for a service its views', for what is computed on demand those of what it reads."""
     dags = _dags(graph, ref)
-    return tuple(_pipeline(graph, dag, now, STRIP if len(dags) == 1 else 0) for dag in dags)
+    past = STRIP if len(dags) == 1 else 0
+    told = tuple(_pipeline(graph, dag, now, past) for dag in dags[:most])
+    return Pipelines(told, tuple(dag.title for dag in dags[most:]))
 
 
 def _dags(graph: Graph, ref: Ref) -> list[Node]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QCursor
 from PySide6.QtWidgets import QLabel, QSizePolicy, QToolTip, QWidget
 
@@ -41,6 +41,7 @@ class RichLabel(QLabel):
         super().__init__(parent)
         self._appearance = appearance
         self._lines: tuple[tuple[Span, ...], ...] = ()
+        self._heights: dict[int, int] = {}  # by width
         self.setTextFormat(Qt.TextFormat.RichText)
         self.setWordWrap(True)
         self.setTextInteractionFlags(
@@ -71,7 +72,27 @@ class RichLabel(QLabel):
             self._lines = told
             self._render()
 
+    # A layout asks for the height dozens of times, and each time the toolkit would lay the text out. How wide the text
+    # would like to be is nobody's business: it takes what there is.
+
+    def heightForWidth(self, width: int) -> int:
+        height = self._heights.get(width)
+        if height is None:
+            height = self._heights[width] = super().heightForWidth(width)
+        return height
+
+    def sizeHint(self) -> QSize:
+        return QSize(0, self.heightForWidth(self.width())) if self.wordWrap() else super().sizeHint()
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(0, self.fontMetrics().height()) if self.wordWrap() else super().minimumSizeHint()
+
+    def changeEvent(self, event: QEvent) -> None:
+        self._heights.clear()
+        super().changeEvent(event)
+
     def _render(self) -> None:
+        self._heights.clear()
         self.setText(html(self._lines, self._appearance.theme))
         self.setAccessibleName(self.plain)
 

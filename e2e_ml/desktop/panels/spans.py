@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from e2e_ml.desktop.panels import words
-from e2e_ml.lineage.graph import Graph, Node
+from e2e_ml.lineage.graph import Node
 from e2e_ml.refs import Kind, Ref
 
 LISTED = 6  # links in one line, then "and 4 more"
@@ -19,10 +19,6 @@ class Span:
     ref: Ref | None = None  # a link
     dim: bool = False
     tip: str = ""  # the exact time or the whole name
-
-
-def nodes_of(graph: Graph, refs: Iterable[Ref], kind: Kind | None = None) -> list[Node]:
-    return [n for ref in dict.fromkeys(refs) if (kind is None or ref.kind is kind) and (n := graph.get(ref))]
 
 
 def listed(facts: Any, key: str) -> list[str]:

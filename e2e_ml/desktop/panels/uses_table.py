@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from PySide6.QtCore import (
@@ -40,8 +41,7 @@ from e2e_ml.refs import Ref
 Index = QModelIndex | QPersistentModelIndex
 _NONE = QModelIndex()
 RUN, MODEL, METRIC, LINK = range(4)
-REF = int(Qt.ItemDataRole.UserRole)
-SIGN = REF + 1
+CELL = int(Qt.ItemDataRole.UserRole)
 _ROW = 28
 _HEAD = 24
 _STROKE = 12
@@ -50,10 +50,20 @@ _MOST = 8  # rows shown before the table scrolls
 _HEADING, _HEADING_BESIDE_LINKS = 88, 60
 
 
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What is painted of one, made once: a table paints its cells again and again."""
+
+    text: str
+    ref: Ref | None = None  # what a click chooses
+    sign: Sign | None = None
+
+
 class UsesModel(QAbstractTableModel):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._uses: tuple[Use, ...] = ()
+        self._cells: list[tuple[Cell, ...]] = []
         self._metric = "Metric"
 
     def show_uses(self, uses: tuple[Use, ...]) -> None:
@@ -64,6 +74,7 @@ class UsesModel(QAbstractTableModel):
         names = {found[0] for use in uses if (found := tree.main_metric(use.run))}
         # One name heads the column; where runs differ, each cell says its own.
         self._metric = tree.metric_label(names.pop()) if len(names) == 1 else "Metric"
+        self._cells = [self._row(use) for use in uses]
         self.endResetModel()
 
     def rowCount(self, parent: Index = _NONE) -> int:
@@ -80,52 +91,35 @@ class UsesModel(QAbstractTableModel):
             return (Qt.AlignmentFlag.AlignRight if section == METRIC else Qt.AlignmentFlag.AlignLeft).value | 0x80
         return None
 
-    def use_at(self, row: int) -> Use:
-        return self._uses[row]
-
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         if not index.isValid():
             return None
-        use, column = self._uses[index.row()], index.column()
         match role:
+            case _ if role == CELL:
+                return self._cells[index.row()][index.column()]
             case Qt.ItemDataRole.DisplayRole:
-                return self._text(use, column)
+                return self._cells[index.row()][index.column()].text
             case Qt.ItemDataRole.ToolTipRole:
-                return self._tip(use, column)
-            case _ if role == REF:
-                return self._ref(use, column)
-            case _ if role == SIGN:
-                return self._sign(use, column)
+                return self._tip(self._uses[index.row()], index.column())
             case _:
                 return None
 
-    def _ref(self, use: Use, column: int) -> Ref | None:
-        if column == MODEL:
-            return use.versions[0].ref if use.versions else None
-        return use.run.ref
-
-    def _text(self, use: Use, column: int) -> str:
-        match column:
-            case 0:
-                return use.run.title
-            case 1:
-                return ", ".join(f"v{version.ref.name}" for version in use.versions) or "–"
-            case 2:
-                found = tree.main_metric(use.run)
-                if found is None:
-                    return "–"
-                return words.number(found[1]) if self._metric != "Metric" else tree.metric_text(use.run)
-            case _:
-                return use.link.evidence.value if use.link else "itself"
-
-    def _sign(self, use: Use, column: int) -> Sign | None:
-        if column == RUN:
-            sign = signs.of_state(str(use.run.facts.get("status") or ""))
-            return sign if sign.tone in (Tone.BAD, Tone.LIVE, Tone.WARN) else None
-        if column == MODEL:
-            found = [sign for version in use.versions if (sign := tree.alias_sign(version))]
-            return found[0] if found else None
-        return None
+    def _row(self, use: Use) -> tuple[Cell, ...]:
+        """Its cells, in the order of the columns."""
+        state = signs.of_state(str(use.run.facts.get("status") or ""))
+        loud = state if state.tone in (Tone.BAD, Tone.LIVE, Tone.WARN) else None
+        named = [sign for version in use.versions if (sign := tree.alias_sign(version))]
+        versions = ", ".join(f"v{version.ref.name}" for version in use.versions)
+        found = tree.main_metric(use.run)
+        figure = "–"
+        if found is not None:
+            figure = words.number(found[1]) if self._metric != "Metric" else tree.metric_text(use.run)
+        return (
+            Cell(use.run.title, use.run.ref, loud),
+            Cell(versions or "–", use.versions[0].ref if use.versions else None, named[0] if named else None),
+            Cell(figure),
+            Cell(use.link.evidence.value if use.link else "itself"),
+        )
 
     def _tip(self, use: Use, column: int) -> str:
         match column:
@@ -163,29 +157,29 @@ class _UseDelegate(QStyledItemDelegate):
 
     def sizeHint(self, option: QStyleOptionViewItem, index: Index) -> QSize:
         base: QFont = option.font  # type: ignore[attr-defined]
+        cell: Cell = index.data(CELL)
         size = SMALL if index.column() == LINK else TEXT
-        text = QFontMetricsF(marks.font(base, size)).horizontalAdvance(str(index.data() or ""))
+        text = QFontMetricsF(marks.font(base, size)).horizontalAdvance(cell.text)
         if index.column() == LINK:
             return QSize(_STROKE + 14 + int(text), _ROW)
-        sign: Sign | None = index.data(SIGN)
-        if sign is not None:
-            text += marks.chip_width(sign, base, mark=False) + 2
+        if cell.sign is not None:
+            text += marks.chip_width(cell.sign, base, mark=False) + 2
         return QSize(int(text) + 14, _ROW)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         rect = option.rect  # type: ignore[attr-defined]
         state: QStyle.StateFlag = option.state  # type: ignore[attr-defined]
         base: QFont = option.font  # type: ignore[attr-defined]
-        theme = self._appearance.theme
+        theme, column, cell = self._appearance.theme, index.column(), index.data(CELL)
         painter.save()
         if state & QStyle.StateFlag.State_Selected:
             painter.fillRect(rect, QColor(theme.accent_soft))
         painter.setPen(QColor(theme.line))
         painter.drawLine(rect.bottomLeft(), rect.bottomRight())
-        box = QRectF(rect).adjusted(0 if index.column() == RUN else 6, 0, -6 if index.column() != LINK else 0, -1)
-        if index.column() == LINK:
-            box = self._line(painter, box, str(index.data()))
-        self._text(painter, box, index, index.data(SIGN), base)
+        box = QRectF(rect).adjusted(0 if column == RUN else 6, 0, -6 if column != LINK else 0, -1)
+        if column == LINK:
+            box = self._line(painter, box, cell.text)
+        self._text(painter, box, column, cell, base)
         painter.restore()
 
     def _line(self, painter: QPainter, box: QRectF, evidence: str) -> QRectF:
@@ -201,20 +195,19 @@ class _UseDelegate(QStyledItemDelegate):
         painter.drawLine(QPointF(box.left(), y), QPointF(box.left() + _STROKE, y))
         return box.adjusted(_STROKE + 5, 0, 0, 0)
 
-    def _text(self, painter: QPainter, box: QRectF, index: Index, sign: Sign | None, base: QFont) -> None:
-        theme = self._appearance.theme
-        if index.column() == RUN and sign is not None:
+    def _text(self, painter: QPainter, box: QRectF, column: int, cell: Cell, base: QFont) -> None:
+        theme, sign = self._appearance.theme, cell.sign
+        if column == RUN and sign is not None:
             marks.draw_mark(painter, QRectF(box.left(), box.center().y() - 4, 8, 8), sign.tone, theme)
             box = box.adjusted(14, 0, 0, 0)
-        font = marks.font(base, SMALL if index.column() == LINK else TEXT)
+        font = marks.font(base, SMALL if column == LINK else TEXT)
         painter.setFont(font)
-        linked = index.column() in (RUN, MODEL) and index.data(REF) is not None
-        painter.setPen(QColor(theme.accent if linked else theme.dim if index.column() == LINK else theme.ink))
+        painter.setPen(QColor(theme.accent if cell.ref is not None else theme.dim if column == LINK else theme.ink))
         metrics = QFontMetricsF(font)
-        text = metrics.elidedText(str(index.data()), Qt.TextElideMode.ElideMiddle, box.width())
-        side = Qt.AlignmentFlag.AlignRight if index.column() == METRIC else Qt.AlignmentFlag.AlignLeft
+        text = metrics.elidedText(cell.text, Qt.TextElideMode.ElideMiddle, box.width())
+        side = Qt.AlignmentFlag.AlignRight if column == METRIC else Qt.AlignmentFlag.AlignLeft
         painter.drawText(box, side | Qt.AlignmentFlag.AlignVCenter, text)
-        if index.column() == MODEL and sign is not None:
+        if column == MODEL and sign is not None:
             left = box.left() + metrics.horizontalAdvance(text) + 6
             width = min(box.right() - left + 4, marks.chip_width(sign, base, mark=False))
             chip = QRectF(left, box.center().y() - marks.CHIP_HEIGHT / 2, width, marks.CHIP_HEIGHT)
@@ -275,9 +268,9 @@ class UsesTable(QTableView):
         self.setFixedHeight(_HEAD + _ROW * min(len(uses), _MOST) + 1)
 
     def _choose(self, index: QModelIndex) -> None:
-        ref = index.data(REF)
-        if ref is not None and index.column() in (RUN, MODEL):
-            self.chosen.emit(ref)
+        cell: Cell | None = index.data(CELL)
+        if cell is not None and cell.ref is not None:
+            self.chosen.emit(cell.ref)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):

@@ -54,13 +54,12 @@ def _live(graph: Graph, ref: Ref, walk: Walk) -> tuple[Live, ...]:
     aliases: dict[Ref, list[str]] = {}
     endpoints: dict[Ref, list[Ref]] = {}
     for alias in walk.refs(Kind.ALIAS):
-        for edge in graph.upstream(alias):
-            if edge.upstream in walk or edge.upstream == ref:
-                aliases.setdefault(edge.upstream, []).append(alias.name)
-    for ref in walk.newest(Kind.MODEL_VERSION, _NEWEST):  # an alias that was read with its model alone
-        node = graph.get(ref)
-        if node is not None and ref not in aliases and node.facts.get("aliases"):
-            aliases[ref] = list(node.facts["aliases"])
+        for version in graph.above(alias):
+            if version in walk or version == ref:
+                aliases.setdefault(version, []).append(alias.name)
+    for node in graph.get_all(walk.newest(Kind.MODEL_VERSION, _NEWEST)):  # an alias that was read with its model alone
+        if node.ref not in aliases and node.facts.get("aliases"):
+            aliases[node.ref] = list(node.facts["aliases"])
     for endpoint in walk.refs(Kind.ENDPOINT):
         for version in _served(graph, endpoint):
             if version in walk or version == ref:
@@ -73,8 +72,8 @@ def _live(graph: Graph, ref: Ref, walk: Walk) -> tuple[Live, ...]:
 
 def _served(graph: Graph, endpoint: Ref) -> set[Ref]:
     """The versions that an endpoint serves, by their own names or by an alias."""
-    above = [edge.upstream for edge in graph.upstream(endpoint)]
-    behind = [edge.upstream for alias in above if alias.kind is Kind.ALIAS for edge in graph.upstream(alias)]
+    above = graph.above(endpoint)
+    behind = [version for alias in above if alias.kind is Kind.ALIAS for version in graph.above(alias)]
     return {ref for ref in (*above, *behind) if ref.kind is Kind.MODEL_VERSION}
 
 

@@ -75,7 +75,7 @@ class Runs(NamedTuple):
 
 
 def _nodes_of_runs(graph: Graph, refs_: Iterable[Ref]) -> list[Node]:
-    return sorted(nodes_of_kind(graph, refs_, Kind.RUN), key=newest_first, reverse=True)
+    return sorted(graph.get_all(refs_, Kind.RUN), key=newest_first, reverse=True)
 
 
 def _named_runs(graph: Graph, ref: Ref, walk: Walk, most: int) -> list[Ref]:
@@ -136,19 +136,13 @@ def _tie(graph: Graph, run: Ref, ref: Ref, walk: Walk) -> Edge | None:
 def versions_of_run(graph: Graph, run: Ref) -> list[Node]:
     """The versions that a run logged, newest first."""
     found = [e.downstream for e in graph.downstream(run, MOST)]
-    return sorted(nodes_of_kind(graph, found, Kind.MODEL_VERSION), key=newest_first, reverse=True)
+    return sorted(graph.get_all(found, Kind.MODEL_VERSION), key=newest_first, reverse=True)
 
 
 def versions_of(graph: Graph, model: Ref, most: int = MOST) -> list[Node]:
     """The versions of a registered model, newest first, `most` of them."""
     found = graph.walk(model, down=False, depth=1).newest(Kind.MODEL_VERSION, most)
-    return sorted(nodes_of_kind(graph, found, Kind.MODEL_VERSION), key=newest_first, reverse=True)
-
-
-def nodes_of_kind(graph: Graph, refs: Iterable[Ref], kind: Kind) -> list[Node]:
-    """Those of `kind`, each once; read at once."""
-    numbers = (graph.number_of(ref) for ref in dict.fromkeys(refs) if ref.kind is kind)
-    return list(graph.nodes_of(number for number in numbers if number is not None))
+    return sorted(graph.get_all(found, Kind.MODEL_VERSION), key=newest_first, reverse=True)
 
 
 def newest_first(node: Node) -> tuple[str, int, Ref]:

@@ -87,28 +87,35 @@ class Surroundings:
     fans: Mapping[Ref, Fan] = field(default_factory=dict[Ref, Fan])  # which fan a thing belongs to
     cut: bool = False  # there are edges that were counted, not looked at
     region: Region | None = field(default=None, compare=False)  # what was found, drawn or not
+    _distances: dict[bool, dict[Key, int]] = field(default_factory=dict[bool, dict["Key", int]], compare=False)
 
     def whole(self) -> Neighbourhood:
         return Neighbourhood(self.keys, self.ties)
 
     def within(self, up: int, down: int) -> Neighbourhood:
-        near = {self.focus} | self._steps(up, down=False) | self._steps(down, down=True)
+        above, below = self._steps(down=False), self._steps(down=True)
+        near = {key for key in self.keys if above.get(key, up + 1) <= up or below.get(key, down + 1) <= down}
         kept = tuple(key for key in self.keys if key in near)
         drawn = tuple(tie for tie in self.ties if tie.upstream in near and tie.downstream in near)
         return Neighbourhood(kept, drawn, len(self.keys) - len(kept))
 
-    def _steps(self, depth: int, *, down: bool) -> set[Key]:
-        """What stands within `depth` drawn lines of the focus, on one side."""
+    def _steps(self, *, down: bool) -> dict[Key, int]:
+        """How many drawn lines there are from the focus to each thing on one side of it."""
+        if (known := self._distances.get(down)) is not None:
+            return known
         beside: dict[Key, list[Key]] = {}
         for tie in self.ties:
             start, end = (tie.upstream, tie.downstream) if down else (tie.downstream, tie.upstream)
             beside.setdefault(start, []).append(end)
-        reached: set[Key] = set()
-        level: set[Key] = {self.focus}
-        for _ in range(depth):
-            level = {end for here in level for end in beside.get(here, ())} - reached - {self.focus}
-            reached |= level
-        return reached
+        found: dict[Key, int] = {self.focus: 0}
+        level: list[Key] = [self.focus]
+        for here in level:
+            for end in beside.get(here, ()):
+                if end not in found:
+                    found[end] = found[here] + 1
+                    level.append(end)
+        self._distances[down] = found
+        return found
 
 
 def surroundings(graph: Graph, focus: Ref, detail: Detail, asked: Asked | None = None) -> Surroundings:
