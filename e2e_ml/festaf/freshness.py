@@ -213,6 +213,7 @@ def _fields(schedule: str) -> str:
     return cron
 
 
+@lru_cache(maxsize=4096)  # a late view is asked since when, again and again
 def _tick(cron: str, start: datetime, *, forward: bool) -> datetime:
     # croniter ships no types: the casts say what its documentation promises.
     clock = cast(Any, _cron.croniter(cron, start))

@@ -27,15 +27,19 @@ def wash(tone: Tone, theme: Theme) -> QColor:
     return QColor(names.get(tone, theme.bg))
 
 
-_fonts: dict[tuple[str, int, QFont.Weight], QFont] = {}  # a row asks for several each time it is painted
+# A row asks for several each time it is painted; there are few bases, and to compare them costs less than their keys.
+_fonts: list[tuple[QFont, dict[tuple[int, QFont.Weight], QFont]]] = []
 
 
 def font(base: QFont, pixels: int, weight: QFont.Weight = QFont.Weight.Normal) -> QFont:
     """`base` in another size, with figures that stand in columns; copy it before you change it."""
-    key = base.key(), pixels, weight
-    made = _fonts.get(key)
+    fonts = next((fonts for known, fonts in _fonts if known == base), None)
+    if fonts is None:
+        fonts = dict[tuple[int, QFont.Weight], QFont]()
+        _fonts.append((QFont(base), fonts))
+    made = fonts.get((pixels, weight))
     if made is None:
-        made = _fonts[key] = QFont(base)
+        made = fonts[pixels, weight] = QFont(base)
         made.setPixelSize(pixels)
         made.setWeight(weight)
         made.setFeature(QFont.Tag.fromString("tnum"), 1)

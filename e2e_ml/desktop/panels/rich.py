@@ -82,7 +82,7 @@ class RichLabel(QLabel):
         return height
 
     def sizeHint(self) -> QSize:
-        return QSize(0, self.heightForWidth(self.width())) if self.wordWrap() else super().sizeHint()
+        return self.minimumSizeHint() if self.wordWrap() else super().sizeHint()
 
     def minimumSizeHint(self) -> QSize:
         return QSize(0, self.fontMetrics().height()) if self.wordWrap() else super().minimumSizeHint()

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 from e2e_ml.desktop.appearance import Appearance
 from e2e_ml.desktop.panels import marks
 from e2e_ml.desktop.panels.tree import Row
-from e2e_ml.desktop.panels.tree_model import ROW
+from e2e_ml.desktop.panels.tree_model import ROW, RowModel
 from e2e_ml.desktop.theme import SMALL, TEXT, Theme
 
 ROW_HEIGHT = 26
@@ -49,15 +49,10 @@ class RowDelegate(QStyledItemDelegate):
         if row.ref is None:
             _heading(painter, rect, row, theme, base)
         else:
-            _row(painter, rect, row, state, _depth(index), theme, base)
+            model = index.model()
+            depth = model.depth(index) if isinstance(model, RowModel) else 0
+            _row(painter, rect, row, state, depth, theme, base)
         painter.restore()
-
-
-def _depth(index: Index) -> int:
-    depth, above = 0, index.parent()
-    while above.isValid():
-        depth, above = depth + 1, above.parent()
-    return depth
 
 
 def _heading(painter: QPainter, rect: QRect, row: Row, theme: Theme, base: QFont) -> None:
@@ -116,9 +111,10 @@ def _secondary(painter: QPainter, rect: QRect, row: Row, left: float, right: flo
     """The dim word at the right; returns the width it took. Beside a chip it gives way to the name."""
     small = marks.font(base, SMALL)
     width = QFontMetricsF(small).horizontalAdvance(row.right)
-    name = QFontMetricsF(marks.font(base, TEXT)).horizontalAdvance(row.text)
-    if row.chip is not None and name + width + _GAP > right - left:
-        return 0
+    if row.chip is not None:
+        name = QFontMetricsF(marks.font(base, TEXT)).horizontalAdvance(row.text)
+        if name + width + _GAP > right - left:
+            return 0
     painter.setFont(small)
     painter.setPen(QColor(theme.dim))
     where = QRectF(right - width - 1, rect.top(), width + 1, rect.height())
