@@ -41,8 +41,11 @@ class CatalogServer:
         pytest.fail(f"The numbers of {path} are not counted.")
 
     def stop(self) -> None:
+        """End it; nothing that it did may have failed in a way that nobody foresaw."""
         self.process.terminate()
         self.process.wait(30)
+        log = self.log.read_text()
+        assert "Traceback" not in log, f"The server's log ends with\n{log[-6000:]}"
 
 
 def run_server(project: Path, log: Path, token: str | None = TOKEN, options: Sequence[str] = ()) -> CatalogServer:

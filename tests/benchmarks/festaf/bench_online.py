@@ -14,7 +14,6 @@ import argparse
 import json
 import os
 import random
-import resource
 import sqlite3
 import statistics
 import struct
@@ -36,6 +35,7 @@ from e2e_ml.festaf.store import FeatureStore
 from tests.benchmarks.festaf.feast_online import MEMORY, Ask, FeastError, Repository, sqlite_of
 from tests.benchmarks.festaf.rows_world import FEATURES, line, make, p50, size
 from tests.benchmarks.festaf.table import GIB, HEADER, Line
+from tests.benchmarks.measure import peak
 from tests.servers import Server, redis_server
 
 Lines = Iterator[Line]
@@ -97,7 +97,7 @@ def materializing(
 ) -> Line:
     found = [(_timed("materialize", folder), _timed(limit, folder)) for _ in range(rounds)]
     ours, bare = (statistics.median(count / each[i]["seconds"] for each in found) / 1e3 for i in (0, 1))
-    peak = max(each[0]["mib"] for each in found)
+    most = max(each[0]["bytes"] for each in found)
     theirs, took = _materialized(feast, count)
     made = line(
         f"materialize {count:,} rows: {where}",
@@ -107,9 +107,9 @@ def materializing(
         "k rows/s",
         least,
         least=True,
-        behind=(took, "", f", {peak / 1024:.2f} GiB"),
+        behind=(took, "", f", {most / GIB:.2f} GiB"),
     )
-    return replace(made, reach=f"{made.reach}, <= 1 GiB", met=made.met and peak <= 1024)
+    return replace(made, reach=f"{made.reach}, <= 1 GiB", met=made.met and most <= GIB)
 
 
 def _materialized(feast: Repository | None, count: int) -> tuple[float | str | None, str]:
@@ -221,7 +221,7 @@ def main() -> None:
         start = time.perf_counter()
         _WORK[given.work](given.folder)
         seconds = time.perf_counter() - start
-        print(json.dumps({"seconds": seconds, "mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+        print(json.dumps({"seconds": seconds, "bytes": peak()}))
         return
     print(HEADER)
     for each in lines(feast=not given.no_feast, rows=given.rows, rounds=given.rounds):

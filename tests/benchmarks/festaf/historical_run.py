@@ -11,11 +11,11 @@ import json
 import sys
 import time
 from datetime import timedelta
-from pathlib import Path
 
 import polars as pl
 
 from e2e_ml import festaf as fs
+from tests.benchmarks.measure import peak
 
 FEATURES = [f"f{i}" for i in range(10)]
 TTL = timedelta(days=2)
@@ -39,14 +39,6 @@ def limit(store: fs.FeatureStore, asked: pl.DataFrame, views: list[str]) -> pl.D
         values = found.select("row", "number").drop_nulls().join(stored.select("number", *named), on="number")
         answer = answer.join(values.drop("number"), on="row", how="left", maintain_order="none")
     return answer.sort("row").drop("row").collect()
-
-
-def peak() -> int:
-    """Bytes. Of this process since its program started; `ru_maxrss` would count its parent's, from before that."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    raise RuntimeError("This system does not tell how much memory a process had at its peak.")
 
 
 def main(who: str, project: str, entities: str, views: str, out: str | None = None) -> None:

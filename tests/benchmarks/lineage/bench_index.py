@@ -14,6 +14,7 @@ from typing import Any
 from e2e_ml.lineage.index import Index
 from tests.benchmarks.lineage import world
 from tests.benchmarks.lineage.table import Line, load, ms, percentile
+from tests.benchmarks.measure import peak
 from tests.feast_environment import feast_python
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -102,7 +103,6 @@ def _ask(path: Path) -> None:
     impacts = [_timed(lambda: questions.impact(graph, source)) for _ in range(100)]
     views = [world.feature_view(v) for v in range(10)]
     related = [_timed(lambda r=r: (list(graph.walk(r, down=True, depth=2)), graph.upstream(r))) for r in views]
-    lines = Path("/proc/self/status").read_text().splitlines()
     print(json.dumps({
         "opened": opened, "opened_cpu": opened_cpu, "things": len(graph), "edges": graph.edge_count,
         "walks": [clock for clock, _ in walks], "walks_cpu": [cpu for _, cpu in walks],
@@ -110,7 +110,7 @@ def _ask(path: Path) -> None:
         "impacts": [clock for clock, _ in impacts], "impacts_cpu": [cpu for _, cpu in impacts],
         "impact_size": sum(impact.counts.values()),
         "views": [clock for clock, _ in related],
-        "peak": next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")),
+        "peak": peak(),
     }))  # fmt: skip
     index.close()
 

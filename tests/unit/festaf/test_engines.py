@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -108,6 +111,38 @@ def test_the_store_loads_and_answers_on_any_engine(tmp_path: Path, name: str) ->
     answer = store.historical("delay", asked, at="at", engine=name)
     assert answer.to_polars().equals(wanted.historical("delay", asked, at="at").to_polars(), null_equal=True)
     assert type(answer.native()).__module__.strip("_").startswith(name)
+
+
+JOINED = """
+import sys
+import polars as pl
+from e2e_ml.festaf.store import FeatureStore
+
+store = FeatureStore.open(sys.argv[1])
+asked = pl.read_parquet("asked.parquet").with_row_index("n").with_columns(pl.col("n").cast(pl.Int64))
+sides = [store.historical(names, asked, at="at").lazy() for names in ("delay", ["weather", "plane"])]
+print(len(sides[0].join(sides[1], on="n").collect()), len(store.historical("delay", asked, at="at").to_polars()))
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_histories_may_be_joined_in_polars_with_few_threads(tmp_path: Path, threads: int) -> None:
+    """Polars' own threads find what both hold. Where they waited for one another, it would never end."""
+    store = project(tmp_path)
+    store.load("weather", hour(0), hour(24))
+    store.load("plane")
+    asked = weather_rows().select("origin", pl.lit("N1").alias("tailnum"), pl.col("observed_at").alias("at"))
+    asked.write_parquet(tmp_path / "asked.parquet")
+    done = subprocess.run(
+        [sys.executable, "-c", JOINED, str(tmp_path)],
+        cwd=tmp_path,
+        env=os.environ | {"POLARS_MAX_THREADS": str(threads)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+    assert done.stdout.split() == [str(len(asked))] * 2
 
 
 def test_an_engine_takes_its_own_frames_as_they_are() -> None:

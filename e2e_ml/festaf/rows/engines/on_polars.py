@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import narwhals as nw
@@ -14,6 +16,11 @@ from e2e_ml.festaf.rows.compute import OnPolars, compute_on_read, stored_schema
 from e2e_ml.festaf.rows.engines.protocol import Lookup
 from e2e_ml.festaf.rows.offline import OfflineStore
 from e2e_ml.festaf.rows.polars_types import TIMESTAMP, polars_type
+
+_AT_ONCE = 2
+# Whether this thread waits for Polars, so that others may work for it. One of Polars' own threads must not wait for
+# others: they would wait for it.
+_thread = threading.local()
 
 
 class PolarsEngine(OnPolars):
@@ -43,9 +50,13 @@ class PolarsEngine(OnPolars):
             schema.update({column: types[feature] for feature, column in each.columns.items()})
 
         def joined(asked: pl.DataFrame) -> pl.DataFrame:
-            numbered = asked.lazy().with_row_index(pit.ASKED)
-            for each, (stored, rows) in zip(lookups, tables, strict=True):
-                asked = asked.hstack(_found(numbered, len(asked), each, stored, rows))
+            numbered, height = asked.lazy().with_row_index(pit.ASKED), len(asked)
+
+            def found(each: Lookup, table: tuple[pl.LazyFrame, int]) -> pl.DataFrame:
+                return _found(numbered, height, each, *table)
+
+            for columns in _each(found, lookups, tables):
+                asked = asked.hstack(columns)
             return asked
 
         # As one step over all the rows: Polars cannot push any part of a question into it.
@@ -54,11 +65,30 @@ class PolarsEngine(OnPolars):
         )
 
     def to_polars(self, frame: pl.LazyFrame) -> pl.DataFrame:
+        _thread.waits = True
         try:
             return frame.collect()
         except pl.exceptions.InvalidOperationError as error:
             reason = str(error).split("\n\n")[0]
             raise FeatureStoreError(f"The entities' keys do not fit the views' types: {reason}.") from error
+        finally:
+            _thread.waits = False
+
+
+def _each(
+    found: Callable[[Lookup, tuple[pl.LazyFrame, int]], pl.DataFrame],
+    lookups: Sequence[Lookup],
+    tables: Sequence[tuple[pl.LazyFrame, int]],
+) -> Iterator[pl.DataFrame]:
+    """What is found of each view, two of them at a time: much of what one takes keeps a single core busy.
+
+    One alone, too, takes a fifth less on a thread of its own than on the one that waits for the whole.
+    """
+    if not getattr(_thread, "waits", False):
+        yield from map(found, lookups, tables)
+        return
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        yield from pool.map(found, lookups, tables)
 
 
 def _found(asked: pl.LazyFrame, asked_rows: int, each: Lookup, stored: pl.LazyFrame, rows: int) -> pl.DataFrame:
