@@ -7,7 +7,7 @@ import sys
 
 from PySide6.QtCore import QObject, QTimer
 
-_TURN = 0.0001  # s that a thread keeps the interpreter while the window waits for it; Python's own is five times that
+_TURN = 0.0001  # s that a thread keeps the interpreter while the window waits for it; Python's own is 5 ms
 _LOOK = 1_000  # ms
 _YOUNG, _MIDDLE, _OLD = 700, 10, 10  # Python's own thresholds
 

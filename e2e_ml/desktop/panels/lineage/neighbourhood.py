@@ -87,6 +87,7 @@ class Surroundings:
     fans: Mapping[Ref, Fan] = field(default_factory=dict[Ref, Fan])  # which fan a thing belongs to
     cut: bool = False  # there are edges that were counted, not looked at
     region: Region | None = field(default=None, compare=False)  # what was found, drawn or not
+    # For `within`, by side, once they are asked for.
     _distances: dict[bool, dict[Key, int]] = field(default_factory=dict[bool, dict["Key", int]], compare=False)
 
     def whole(self) -> Neighbourhood:
