@@ -423,8 +423,8 @@ class _About:
         if not found.runs:
             return ()
         models = list(dict.fromkeys(v.ref.keys[0] for use in found.runs for v in use.versions))
-        text = words.count(found.total, "run") + (f" and {', '.join(models)}" if models else "")
-        return (Span(f"{text} stand on it"),)
+        text = words.count(found.total, "run") + (f" and {some(models)}" if models else "")
+        return (Span(f"{text} stand on it", tip=", ".join(models) if len(models) > LISTED else ""),)
 
     # Walking one edge.
 
