@@ -94,9 +94,9 @@ class UsesModel(QAbstractTableModel):
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         if not index.isValid():
             return None
+        if role == CELL:
+            return self._cells[index.row()][index.column()]
         match role:
-            case _ if role == CELL:
-                return self._cells[index.row()][index.column()]
             case Qt.ItemDataRole.DisplayRole:
                 return self._cells[index.row()][index.column()].text
             case Qt.ItemDataRole.ToolTipRole:
