@@ -19,7 +19,7 @@ from e2e_ml.desktop.operations import Operations
 from e2e_ml.desktop.palette import Entry, Palette, entries, searched
 from e2e_ml.desktop.panels.explorer import Explorer
 from e2e_ml.desktop.panels.inspector import Inspector
-from e2e_ml.desktop.panels.lineage_page import LineagePage
+from e2e_ml.desktop.panels.lineage.page import LineagePage
 from e2e_ml.desktop.panels.loose_ends import ORIGIN as LOOSE_ENDS
 from e2e_ml.desktop.panels.loose_ends import LooseEnds
 from e2e_ml.desktop.panels.services import ServicesPanel

@@ -11,7 +11,8 @@ from e2e_ml.desktop.operations import Operations
 from e2e_ml.desktop.panels.lineage.asked import Asked, Fan, Side
 from e2e_ml.desktop.panels.lineage.neighbourhood import Fold
 from e2e_ml.desktop.panels.lineage.painting import knob_centre
-from e2e_ml.desktop.panels.lineage_view import ORIGIN, LineageView
+from e2e_ml.desktop.panels.lineage.verbs import ORIGIN
+from e2e_ml.desktop.panels.lineage.view import LineageView
 from e2e_ml.lineage.graph import Evidence
 from e2e_ml.refs import Kind, Ref
 from tests.desktop import lifecycles as flights

@@ -17,7 +17,7 @@ from e2e_ml.desktop.actions import ACTIONS
 from e2e_ml.desktop.operations import Operations
 from e2e_ml.desktop.panels.lineage.judging import Judging, judging_of
 from e2e_ml.desktop.panels.lineage.neighbourhood import Fold
-from e2e_ml.desktop.panels.lineage_page import EMPTY, LineagePage
+from e2e_ml.desktop.panels.lineage.page import EMPTY, LineagePage
 from e2e_ml.desktop.theme import DARK
 from e2e_ml.desktop.workbench import Workbench
 from e2e_ml.lineage.graph import Edge, Evidence, Graph
@@ -49,15 +49,15 @@ def buttons(page: LineagePage) -> dict[str, QPushButton]:
 
 def test_it_says_what_it_shows_and_goes_back_on_escape(qtbot: QtBot, page: tuple[Desk, LineagePage]) -> None:
     made, shown = page
-    assert shown.title.text() == EMPTY
+    assert shown.bar.title.text() == EMPTY
     assert not shown.filters.isVisible()
     made.focus.set(flights.TRAIN_RUN, "test")
-    assert shown.title.text() == "Lineage of by asset 12:37"
+    assert shown.bar.title.text() == "Lineage of by asset 12:37"
     assert flights.TRAIN in shown.view.shown.keys
     with qtbot.waitSignal(shown.closed):
         qtbot.keyClick(shown.view, Qt.Key.Key_Escape)
     with qtbot.waitSignal(shown.closed):
-        shown.back.click()
+        shown.bar.back.click()
 
 
 def test_escape_first_puts_away_the_card_and_the_search(qtbot: QtBot, page: tuple[Desk, LineagePage]) -> None:
@@ -68,10 +68,10 @@ def test_escape_first_puts_away_the_card_and_the_search(qtbot: QtBot, page: tupl
     qtbot.keyClick(shown.view, Qt.Key.Key_Escape)
     assert not shown.card.isVisible()
     qtbot.keyClick(shown.view, Qt.Key.Key_Slash)
-    assert shown.search.hasFocus()
-    qtbot.keyClicks(shown.search, "v3")
-    qtbot.keyClick(shown.search, Qt.Key.Key_Escape)
-    assert shown.search.text() == ""
+    assert shown.bar.search.hasFocus()
+    qtbot.keyClicks(shown.bar.search, "v3")
+    qtbot.keyClick(shown.bar.search, Qt.Key.Key_Escape)
+    assert shown.bar.search.text() == ""
     assert shown.isVisible()
 
 
@@ -79,20 +79,20 @@ def test_a_search_dims_the_rest_and_enter_goes_round(qtbot: QtBot, page: tuple[D
     made, shown = page
     made.focus.set(flights.GUSTY, "test")
     shown.do("search")
-    qtbot.keyClicks(shown.search, "logistic")
+    qtbot.keyClicks(shown.bar.search, "logistic")
     runs = {refs.run("local", flights.RUNS[1][0]), refs.run("local", flights.RUNS[2][0])}
     assert shown.view.sheet.standing.found == runs
-    assert shown.found.text() == f"2 of {len(shown.view.shown.keys)}"
+    assert shown.bar.found.text() == f"2 of {len(shown.view.shown.keys)}"
     visited = []
     for _ in range(3):
-        qtbot.keyClick(shown.search, Qt.Key.Key_Return)
+        qtbot.keyClick(shown.bar.search, Qt.Key.Key_Return)
         visited.append(shown.view.at)
     assert set(visited) == runs
     assert visited[0] == visited[2]
-    shown.search.setText("no such thing")
-    qtbot.keyClick(shown.search, Qt.Key.Key_Return)
+    shown.bar.search.setText("no such thing")
+    qtbot.keyClick(shown.bar.search, Qt.Key.Key_Return)
     assert "Ctrl+K" in shown.hint.text()
-    shown.search.clear()
+    shown.bar.search.clear()
     assert shown.view.sheet.standing.found is None
 
 
@@ -140,7 +140,7 @@ def test_an_inferred_link_is_confirmed_in_its_card_and_can_be_taken_back(
     made, shown = page
     made.focus.set(flights.SERVICE, "test")
     judgements = Judgements(tmp_path / "judgements.jsonl")
-    shown.view.next_doubt()
+    shown.view.verbs.next_doubt()
     assert not buttons(shown).keys() & {"Confirm", "Refuse"}  # nobody keeps what is said
     shown.judge_by(judging_of(judgements, "ada"))
     with qtbot.waitSignal(shown.judged):
@@ -160,7 +160,7 @@ def test_what_was_refused_is_told_at_its_ends_and_can_be_taken_back(
     made.focus.set(flights.SERVICE, "test")
     judgements = Judgements(None)
     shown.judge_by(judging_of(judgements, "ada"))
-    shown.view.next_doubt()
+    shown.view.verbs.next_doubt()
     shown.do("refuse")
     assert judgements.all()[0].verdict is Verdict.REFUSED
     shown.view.select(flights.SERVICE)
@@ -202,7 +202,7 @@ def test_what_cannot_be_written_down_is_said(qtbot: QtBot, page: tuple[Desk, Lin
         raise OSError(28, "No space left on device")
 
     shown.judge_by(Judging(full))
-    shown.view.next_doubt()
+    shown.view.verbs.next_doubt()
     shown.do("confirm")
     qtbot.waitUntil(lambda: "No space left on device" in shown.hint.text())
     assert operations.close()
@@ -215,7 +215,7 @@ def test_columns_stand_inside_their_source_when_asked(qtbot: QtBot, page: tuple[
     source = refs.source("flights", "weather")
     assert not shown.view.face(source).rows
     qtbot.keyClick(shown.view, Qt.Key.Key_L)
-    assert shown.columns.isChecked()
+    assert shown.bar.columns.isChecked()
     assert [row.name for row in shown.view.face(source).rows][:2] == ["visib", "wind_speed"]
     column = refs.source_column("flights", "weather", "visib")
     lines = [line for line in shown.view.plan.lines if line.start == column]
@@ -258,16 +258,16 @@ def test_every_action_of_the_drawing_is_known_to_the_page(page: tuple[Desk, Line
     assert {action.where for action in mine} == {"lineage", "drawing"}
     own = {"search", "confirm", "refuse", "withdraw", "unfilter", "svg", "png"}
     for action in mine:
-        assert action.args[0] in own or shown.view.do(action.args[0]), action.id
+        assert action.args[0] in own or shown.view.verbs.do(action.args[0]), action.id
 
 
 def test_a_key_typed_into_the_search_is_a_letter(qtbot: QtBot, page: tuple[Desk, LineagePage]) -> None:
     made, shown = page
     made.focus.set(flights.GUSTY, "test")
     before = shown.view.asked
-    shown.search.setFocus()
-    qtbot.keyClicks(shown.search, "lec")
-    assert shown.search.text() == "lec"
+    shown.bar.search.setFocus()
+    qtbot.keyClicks(shown.bar.search, "lec")
+    assert shown.bar.search.text() == "lec"
     assert shown.view.asked == before
 
 
@@ -299,7 +299,7 @@ def test_the_card_folds_again_what_was_opened(qtbot: QtBot, page: tuple[Desk, Li
     made, shown = page
     made.lifecycle.replace(flights.fan(20))
     made.focus.set(refs.feature_service("p", "all"), "test")
-    shown.view.look_at(next(key for key in shown.view.shown.keys if isinstance(key, Fold)))
+    shown.view.verbs.look_at(next(key for key in shown.view.shown.keys if isinstance(key, Fold)))
     assert len(shown.view.shown.keys) == 22
     shown.view.select(refs.feature("p", "wide", "f001"))
     buttons(shown)["Show fewer features"].click()
@@ -309,7 +309,7 @@ def test_the_card_folds_again_what_was_opened(qtbot: QtBot, page: tuple[Desk, Li
 def test_a_link_that_was_judged_stays_chosen_when_the_graph_tells_of_it(page: tuple[Desk, LineagePage]) -> None:
     made, shown = page
     made.focus.set(flights.SERVICE, "test")
-    shown.view.next_doubt()
+    shown.view.verbs.next_doubt()
     index_of_it = shown.view.chosen_tie
     assert index_of_it is not None
     made.lifecycle.replace(flights.flights())
@@ -331,7 +331,7 @@ def test_in_the_window_a_key_of_the_drawing_counts_once_and_only_there(
     qtbot.keyClick(window.lineage.view, Qt.Key.Key_L)
     assert window.lineage.view.asked.columns
     qtbot.keyClick(window.lineage.view, Qt.Key.Key_F, Qt.KeyboardModifier.ControlModifier)
-    qtbot.waitUntil(window.lineage.search.hasFocus)
-    qtbot.keyClicks(window.lineage.search, "lf")
-    assert window.lineage.search.text() == "lf"
+    qtbot.waitUntil(window.lineage.bar.search.hasFocus)
+    qtbot.keyClicks(window.lineage.bar.search, "lf")
+    assert window.lineage.bar.search.text() == "lf"
     assert window.lineage.view.asked.columns

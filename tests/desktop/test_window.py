@@ -73,7 +73,7 @@ def test_the_lineage_takes_the_middle_and_gives_it_back(qtbot: QtBot, open_workb
     window = open_workbench(flights()).window
     window.inspector.expand_button.click()
     assert window.middle.currentWidget() is window.lineage
-    window.lineage.back.click()
+    window.lineage.bar.back.click()
     assert window.middle.currentWidget() is window.canvas
     window.toggle_lineage()
     window.lead("airflow")  # whoever asks for a view sees it

@@ -258,7 +258,7 @@ def test_the_window_on_a_run_that_nobody_tagged(
         *(kind.value for kind in Evidence),
     ):
         assert word in drawing
-    window.lineage.view.next_doubt()
+    window.lineage.view.verbs.next_doubt()
     window.grab().save(str(tmp_path / "run-lineage.png"))
     content = window.lineage.card.content
     assert content is not None
@@ -276,7 +276,7 @@ def test_what_a_person_says_of_a_link_counts(qtbot: QtBot, world: World, workben
     look_at(qtbot, workbench, run)
     for press, then in (("Confirm", DECLARED), ("Withdraw", INFERRED), ("Refuse", None)):
         lineage(workbench, world)
-        page.view.next_doubt()
+        page.view.verbs.next_doubt()
         with qtbot.waitSignal(page.judged):
             buttons(workbench)[press].click()
         assert evidence() is then

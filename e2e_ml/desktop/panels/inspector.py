@@ -29,7 +29,7 @@ from e2e_ml.desktop.lifecycle import Lifecycle
 from e2e_ml.desktop.panels import signs, tree, words
 from e2e_ml.desktop.panels.answers import QUESTIONS, five_answers
 from e2e_ml.desktop.panels.code_box import CodeBox
-from e2e_ml.desktop.panels.lineage_view import LineageView
+from e2e_ml.desktop.panels.lineage.view import LineageView
 from e2e_ml.desktop.panels.marks import Chip
 from e2e_ml.desktop.panels.pipelines import Pipeline, Pipelines, pipelines
 from e2e_ml.desktop.panels.rich import RichLabel

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QToolTip, QWidget
 from e2e_ml.desktop.panels import words
 from e2e_ml.desktop.panels.lineage.look import Look
 from e2e_ml.desktop.panels.lineage.neighbourhood import Key
+from e2e_ml.desktop.panels.lineage.plan import Plan
 from e2e_ml.desktop.panels.lineage.walking import line_tip
 from e2e_ml.desktop.panels.lineage.zooming import Zooming
 
@@ -32,6 +33,13 @@ class Pointing(Zooming):
         self._rests.setSingleShot(True)
         self._rests.setInterval(_REST)
         self._rests.timeout.connect(self._rest)
+
+    def lay(self, plan: Plan, look: Look) -> None:
+        super().lay(plan, look)
+        # What lay under the mouse may be gone, or stand elsewhere.
+        self._hover = self._hover if self._hover in plan.faces else None
+        self._rested = self._rested if self._rested in plan.faces else None
+        self._hover_line = None
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self._pressed_at = event.position().toPoint()

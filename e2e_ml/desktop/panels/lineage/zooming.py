@@ -54,6 +54,10 @@ class Zooming(QGraphicsView):
             self.setFixedHeight(LEAST)
 
     @property
+    def is_large(self) -> bool:
+        return self._large
+
+    @property
     def plan(self) -> Plan:
         return self._plan
 

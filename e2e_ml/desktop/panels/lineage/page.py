@@ -6,41 +6,29 @@ from __future__ import annotations
 from datetime import UTC
 from pathlib import Path
 
-from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import (
-    QFileDialog,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QMenu,
-    QPushButton,
-    QToolButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from e2e_ml.desktop.appearance import Appearance
-from e2e_ml.desktop.elided import ElidedLabel
 from e2e_ml.desktop.focus import Focus
-from e2e_ml.desktop.icons import icon
 from e2e_ml.desktop.lifecycle import Lifecycle
 from e2e_ml.desktop.operations import Operations
 from e2e_ml.desktop.panels import words
 from e2e_ml.desktop.panels.lineage import card as cards
 from e2e_ml.desktop.panels.lineage import export
+from e2e_ml.desktop.panels.lineage.bar import Bar
 from e2e_ml.desktop.panels.lineage.card import Card
 from e2e_ml.desktop.panels.lineage.chips import FilterBar
 from e2e_ml.desktop.panels.lineage.faces import title
 from e2e_ml.desktop.panels.lineage.judging import Judging, as_edge, verdicts
 from e2e_ml.desktop.panels.lineage.neighbourhood import Key
+from e2e_ml.desktop.panels.lineage.saving import Saving
 from e2e_ml.desktop.panels.lineage.sheet import Standing, ends_of
-from e2e_ml.desktop.panels.lineage_view import LineageView
-from e2e_ml.desktop.theme import GRID
+from e2e_ml.desktop.panels.lineage.view import LineageView
 from e2e_ml.lineage.graph import Edge
 from e2e_ml.lineage.judgements import Verdict
 
-HEIGHT = 44  # px, the bar above
 EMPTY = "Choose anything, in the tree or with Ctrl+K: its lineage is drawn here."
 _VERDICTS = {"confirm": Verdict.CONFIRMED, "refuse": Verdict.REFUSED, "withdraw": Verdict.WITHDRAWN}
 _NAME = 30  # characters of a name in the card: one word wider than the card would be cut
@@ -75,7 +63,8 @@ class LineagePage(QWidget):
         self.hint.setObjectName("lineageHint")
         self.hint.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.hint.hide()
-        self._make_bar()
+        self.bar = Bar(appearance, self)
+        self._saving = Saving(self, self.picture, self.tell, operations)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -87,69 +76,20 @@ class LineagePage(QWidget):
         self._untell.setInterval(_TOLD)
         self._untell.timeout.connect(lambda: self._tell(""))
         self._wire()
-        self._ink()
         self._name()
         self._on_drawn()
 
-    def _make_bar(self) -> None:
-        self.back = QPushButton("Back", self)
-        self.back.setToolTip("Back to the views (Esc)")
-        self.title = ElidedLabel(parent=self)
-        self.title.setObjectName("chromeTitle")
-        self.search = QLineEdit(self)
-        self.search.setObjectName("lineageSearch")
-        self.search.setPlaceholderText("Search in the drawing")
-        self.search.setAccessibleName("Search in the drawing")
-        self.search.setClearButtonEnabled(True)
-        self.search.setFixedWidth(190)
-        self.found = QLabel(self)
-        self.found.setProperty("role", "small")
-        self.columns = self._button("Columns", "Show the columns of sources (L)")
-        self.columns.setCheckable(True)
-        self.save = self._button("Save", "Save the drawing as a picture")
-        menu = QMenu(self.save)
-        menu.addAction("As SVG\tCtrl+E", lambda: self.do("svg"))
-        menu.addAction("As PNG\tCtrl+Shift+E", lambda: self.do("png"))
-        self.save.setMenu(menu)
-        self.save.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self.smaller = self._button("\N{MINUS SIGN}", "Smaller (-)")
-        self.fit = self._button("Fit", "The whole drawing (F)")
-        self.larger = self._button("+", "Larger (+)")
-        self.bar = QWidget(self)
-        self.bar.setObjectName("lineageBar")
-        self.bar.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.bar.setFixedHeight(HEIGHT)
-        row = QHBoxLayout(self.bar)
-        row.setContentsMargins(GRID, 0, GRID + 4, 0)
-        row.setSpacing(GRID)
-        row.addWidget(self.back)
-        row.addWidget(self.title, 1)
-        row.addWidget(self.found)
-        row.addWidget(self.search)
-        for button in (self.columns, self.save):
-            row.addWidget(button)
-        zoom = QHBoxLayout()
-        zoom.setSpacing(GRID // 2)
-        for button in (self.smaller, self.fit, self.larger):
-            zoom.addWidget(button)
-        row.addLayout(zoom)
-
     def _wire(self) -> None:
-        self.back.clicked.connect(self.closed)
-        self.smaller.clicked.connect(lambda: self.view.zoom(1 / 1.2))
-        self.fit.clicked.connect(self.view.fit)
-        self.larger.clicked.connect(lambda: self.view.zoom(1.2))
-        self.columns.clicked.connect(lambda: self.do("columns"))
-        self.search.textChanged.connect(self._find)
-        self.search.returnPressed.connect(lambda: self._next(1))
+        self.bar.back.clicked.connect(self.closed)
+        self.bar.verb_chosen.connect(self.do)
+        self.bar.search.textChanged.connect(self._find)
+        self.bar.search.returnPressed.connect(lambda: self._next(1))
         self.filters.kind_toggled.connect(lambda kind: self.view.ask(self.view.asked.toggle_kind(kind)))
         self.filters.evidence_toggled.connect(lambda e: self.view.ask(self.view.asked.toggle_evidence(e)))
         self.card.closed.connect(lambda: self.view.select(None))
-        self.card.look_requested.connect(self.view.look_at)
-        self.card.expand_requested.connect(self.view.expand_side)
-        self.card.fold_requested.connect(
-            lambda fan: self.view.ask(self.view.asked.fold(fan), keep=self.view.plan.focus)
-        )
+        self.card.look_requested.connect(self.view.verbs.look_at)
+        self.card.expand_requested.connect(self.view.verbs.expand_side)
+        self.card.fold_requested.connect(self.view.verbs.fold)
         self.card.judged.connect(self.judge)
         for acted in (self.card.closed, self.card.expand_requested, self.card.fold_requested, self.card.judged):
             acted.connect(lambda *_: self.view.setFocus())  # the keys go on where the mouse was
@@ -157,28 +97,13 @@ class LineagePage(QWidget):
         self.view.chosen_changed.connect(self._show_card)
         self._focus.changed.connect(self._name)
         self._lifecycle.changed.connect(self._name)
-        self._appearance.changed.connect(self._ink)
-
-    def _button(self, text: str, tip: str) -> QToolButton:
-        button = QToolButton(self)
-        button.setObjectName("lineageButton")
-        button.setText(text)
-        button.setToolTip(tip)
-        button.setAccessibleName(tip)
-        button.setFixedHeight(28)
-        button.setMinimumWidth(28)
-        return button
-
-    def _ink(self) -> None:
-        self.back.setIcon(icon("back", self._appearance.theme.dim))
-        self.back.setIconSize(QSize(14, 14))
 
     def _name(self) -> None:
         ref = self._focus.current
         if ref is None:
-            self.title.setText(EMPTY)
+            self.bar.title.setText(EMPTY)
             return
-        self.title.setText(f"Lineage of {title(self._lifecycle.graph, ref, self._clock())}")
+        self.bar.title.setText(f"Lineage of {title(self._lifecycle.graph, ref, self._clock())}")
 
     # --- what is said beside the drawing ---
 
@@ -189,9 +114,9 @@ class LineagePage(QWidget):
         self._mark_confirmed()
         if around is not None:
             self.filters.show_counts(around.kinds, around.evidence, asked, cut=around.cut)
-        self.columns.setChecked(asked.columns)
-        if self.search.text():
-            self._find(self.search.text())
+        self.bar.columns.setChecked(asked.columns)
+        if self.bar.search.text():
+            self._find(self.bar.search.text())
         self._place()
 
     def _hint_text(self) -> str:
@@ -243,20 +168,18 @@ class LineagePage(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        narrow = event.size().width() < 760
-        self.search.setFixedWidth(96 if narrow else 190)
-        self.search.setPlaceholderText("Search" if narrow else "Search in the drawing")
+        self.bar.make_room(event.size().width())
         QTimer.singleShot(0, self, self._show_card)
 
     # --- search ---
 
     def _find(self, text: str) -> None:
         self._places = self.view.look_for(text)
-        self.found.setText(f"{len(self._places)} of {len(self.view.plan.faces)}" if text.strip() else "")
+        self.bar.found.setText(f"{len(self._places)} of {len(self.view.plan.faces)}" if text.strip() else "")
 
     def _next(self, by: int) -> None:
         if not self._places:
-            if self.search.text().strip():
+            if self.bar.search.text().strip():
                 self.tell("Nothing in the drawing says that. Ctrl+K looks through everything.")
             return
         at = self._places.index(self.view.at) if self.view.at in self._places else -1 if by > 0 else 0
@@ -267,21 +190,21 @@ class LineagePage(QWidget):
     def do(self, verb: str) -> None:
         """What the actions of the menu "Lineage" do."""
         if verb == "search":
-            self.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
-            self.search.selectAll()
+            self.bar.search.setFocus(Qt.FocusReason.ShortcutFocusReason)
+            self.bar.search.selectAll()
         elif verb in _VERDICTS:
             self._judge_chosen(_VERDICTS[verb])
         elif verb == "unfilter":
             self.view.ask(self.view.asked.unfiltered())
         elif verb in ("svg", "png"):
-            self._ask_where(verb)
+            self._save(verb)
         else:
-            self.view.do(verb)
+            self.view.verbs.do(verb)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         match event.key():
-            case Qt.Key.Key_Escape if self.search.hasFocus() or self.search.text():
-                self.search.clear()
+            case Qt.Key.Key_Escape if self.bar.search.hasFocus() or self.bar.search.text():
+                self.bar.search.clear()
                 self.view.setFocus()
             case Qt.Key.Key_Escape if self.view.chosen is not None or self.view.chosen_tie is not None:
                 self.view.select(None)
@@ -290,9 +213,9 @@ class LineagePage(QWidget):
                 self.closed.emit()
             case Qt.Key.Key_Slash:
                 self.do("search")
-            case Qt.Key.Key_Up if self.search.hasFocus():
+            case Qt.Key.Key_Up if self.bar.search.hasFocus():
                 self._next(-1)
-            case Qt.Key.Key_Down if self.search.hasFocus():
+            case Qt.Key.Key_Down if self.bar.search.hasFocus():
                 self._next(1)
             case _:
                 super().keyPressEvent(event)
@@ -355,39 +278,15 @@ class LineagePage(QWidget):
         confirmed = self.view.sheet.standing.confirmed
         standing = Standing(near=self.view.plan.focus, confirmed=confirmed)
         at = self._clock().astimezone(UTC)
-        return export.Picture(self.view.plan, self.view.sheet.look, self.title.text(), at, standing)
+        return export.Picture(self.view.plan, self.view.sheet.look, self.bar.title.text(), at, standing)
 
     def export(self, path: Path) -> Path:
         """Save the drawing at once, as SVG or PNG by the ending of `path`. See `export.save` for what it raises."""
         return export.save(self.picture(), path)
 
-    def _ask_where(self, suffix: str) -> None:
-        if self.view.plan.focus is None:
+    def _save(self, suffix: str) -> None:
+        focus = self.view.plan.focus
+        if focus is None:
             self.tell("There is nothing to save: choose something first.")
             return
-        name = "".join(c if c.isalnum() or c in "-_." else "-" for c in self.view.plan.focus.name)
-        dialog = QFileDialog(self, f"Save the drawing as {suffix.upper()}", f"lineage-{name}.{suffix}")
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
-        dialog.setNameFilter(f"{suffix.upper()} (*.{suffix})")
-        dialog.setDefaultSuffix(suffix)
-        dialog.selectFile(f"lineage-{name}.{suffix}")
-        dialog.fileSelected.connect(lambda chosen: self._save(Path(chosen)))
-        dialog.open()
-
-    def _save(self, path: Path) -> None:
-        picture = self.picture()
-        if self._operations is None:
-            try:
-                self._on_saved(export.save(picture, path))
-            except (OSError, ValueError) as error:
-                self._on_unsaved(error)
-            return
-        saving = self._operations.run("Saving the drawing", lambda: export.save(picture, path))
-        saving.success(self._on_saved).failure(self._on_unsaved).start()
-
-    def _on_saved(self, path: Path) -> None:
-        self.tell(f"Saved as {path}.")
-
-    def _on_unsaved(self, error: Exception) -> None:
-        self.tell(f"The drawing could not be saved: {error}")
+        self._saving.ask_where(focus.name, suffix)
