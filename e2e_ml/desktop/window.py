@@ -74,7 +74,7 @@ class Window(QMainWindow):
         self.top = TopBar(lifecycle, focus, appearance, self)
         self.notices = Notices(appearance, self)
         self.status = StatusBar({s: v.title for s, v in views.items()}, lifecycle, operations, appearance, self)
-        self.explorer = Explorer(lifecycle, focus, appearance, self, operations=operations)
+        self.explorer = Explorer(lifecycle, focus, appearance, self)
         self.inspector = Inspector(lifecycle, focus, appearance, self)
         self.services = ServicesPanel(appearance, self)
         self.loose_ends = LooseEnds(lifecycle, focus, appearance, operations, self)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 from PySide6.QtCore import QModelIndex, QPoint, Qt
@@ -42,9 +43,15 @@ def listed(explorer: Explorer) -> list[str]:
 
 
 def at(explorer: Explorer, ref: Ref) -> QModelIndex:
-    index = explorer.model.index_of(str(ref))
+    index = explorer.model.index_of(ref)
     assert index.isValid(), f"{ref} is not listed"
     return index
+
+
+def shown(explorer: Explorer, ref: Ref) -> tree.Shown:
+    found = explorer.model.shown_at(at(explorer, ref))
+    assert found is not None
+    return found
 
 
 def click(qtbot: QtBot, explorer: Explorer, ref: Ref, x: int | None = None) -> None:
@@ -77,8 +84,7 @@ def test_a_view_says_how_it_stands(
     seat: tuple[Desk, Explorer], view: str, mark: str | None, chip: str | None, right: str
 ) -> None:
     _, explorer = seat
-    row = explorer.model.row_at(at(explorer, flights.view_ref(view)))
-    assert row is not None
+    row = shown(explorer, flights.view_ref(view))
     if mark is not None:
         assert row.mark is not None
         assert row.mark.word == mark
@@ -191,13 +197,15 @@ def test_pipelines_with_their_runs(seat: tuple[Desk, Explorer]) -> None:
     assert rows[:2] == ["DAGs", "flights.train"]
     assert "festaf.flights" in rows
     assert "hourly_weather" in rows
-    late = explorer.model.row_at(at(explorer, flights.dag_ref("festaf.flights.carrier_delay")))
-    assert late is not None
-    assert late.chip is not None
-    assert late.chip.word == "late, 12 min"
-    runs = late.children
-    assert runs[0].text == "scheduled 14:00"
-    assert runs[0].right == "9 s"
+    late = at(explorer, flights.dag_ref("festaf.flights.carrier_delay"))
+    told = explorer.model.shown_at(late)
+    assert told is not None
+    assert told.chip is not None
+    assert told.chip.word == "late, 12 min"
+    newest = explorer.model.shown_at(explorer.model.index(0, 0, late))
+    assert newest is not None
+    assert newest.text == "scheduled 14:00"
+    assert newest.right == "9 s"
 
 
 @pytest.mark.parametrize(
@@ -211,8 +219,7 @@ def test_pipelines_with_their_runs(seat: tuple[Desk, Explorer]) -> None:
 def test_other_stages(seat: tuple[Desk, Explorer], stage: str, ref: Ref, right: str, chip: str | None) -> None:
     _, explorer = seat
     explorer.show_stage(stage)
-    row = explorer.model.row_at(at(explorer, ref))
-    assert row is not None
+    row = shown(explorer, ref)
     assert row.right == right
     assert (row.chip.word if row.chip else None) == chip
 
@@ -233,21 +240,58 @@ def test_every_listed_kind_belongs_to_the_stage_that_lists_it() -> None:
         return {row.ref.kind for row in rows if row.ref} | {k for row in rows for k in kinds(row.children)}
 
     for stage in tree.STAGES.values():
-        for kind in kinds(tuple(stage.build(graph, NOW))):
+        for kind in kinds(stage.build(graph)):
             assert tree.stage_for(kind) == stage.name
 
 
 def test_thousands_of_features_are_found_by_typing(qtbot: QtBot, seat: tuple[Desk, Explorer]) -> None:
     made, explorer = seat
     made.lifecycle.replace(flights.flights(extra_features=5000))
+    qtbot.waitUntil(lambda: explorer.search.placeholderText() == "Filter 5,019 features")
     qtbot.keyClicks(explorer.search, "sensor_0421")
     assert listed(explorer) == ["Views", "telemetry", *(f"sensor_0421{i}" for i in range(10))]
 
 
+def test_a_long_list_is_made_beside_what_else_there_is_to_do(qtbot: QtBot, seat: tuple[Desk, Explorer]) -> None:
+    made, explorer = seat
+    made.lifecycle.replace(flights.flights(extra_features=5000))
+    assert "telemetry" not in listed(explorer)
+    made.focus.set(flights.GUSTY, "airflow")
+    assert explorer.selected() == flights.GUSTY
+    qtbot.waitUntil(lambda: "telemetry" in listed(explorer))
+    assert explorer.selected() == flights.GUSTY
+
+
+def test_a_list_that_is_still_being_made_gives_way_to_a_newer_one(qtbot: QtBot, seat: tuple[Desk, Explorer]) -> None:
+    made, explorer = seat
+    made.lifecycle.replace(flights.flights(extra_features=5000))
+    made.lifecycle.replace(flights.flights())
+    with qtbot.assertNotEmitted(explorer.model.modelReset, wait=200):
+        pass
+    assert "telemetry" not in listed(explorer)
+
+
+def test_what_a_row_shows_grows_old_by_itself(qtbot: QtBot) -> None:
+    made, now = desk(), [NOW]
+    explorer = Explorer(made.lifecycle, made.focus, made.appearance, clock=lambda: now[0])
+    qtbot.addWidget(explorer)
+    before = shown(explorer, flights.view_ref("hourly_weather")).mark
+    now[0] += timedelta(days=3)
+    with qtbot.assertNotEmitted(explorer.model.modelReset):
+        explorer.tick.timeout.emit()
+    after = shown(explorer, flights.view_ref("hourly_weather")).mark
+    assert before is not None
+    assert after is not None
+    assert (before.word, after.word) == ("fresh, 12 min", "late, 3 days")
+
+
 def test_narrowing_keeps_what_stands_below_a_row_found_by_itself() -> None:
-    leaf = tree.Row("leaf", "leaf", flights.GUSTY, search="leaf")
-    row = tree.Row("row", "row", flights.view_ref("x"), search="winter", children=(leaf,))
-    heading = tree.Row("h", "Views", children=(row,))
+    def tell(_now: datetime) -> tree.Shown:
+        return tree.Shown("x")
+
+    leaf = tree.Row("leaf", tell, flights.GUSTY, search="leaf")
+    row = tree.Row("row", tell, flights.view_ref("x"), search="winter", children=(leaf,))
+    heading = tree.Row("winter", tell, children=(row,))
     assert tree.narrow([heading], "winter") == (heading,)
     assert tree.narrow([heading], "leaf") == (heading,)
-    assert tree.narrow([replace(heading, text="winter", children=(leaf,))], "winter") == ()
+    assert tree.narrow([replace(heading, children=(leaf,))], "winter") == ()

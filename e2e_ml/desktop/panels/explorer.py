@@ -6,7 +6,8 @@ ties the selection to `Focus` in both directions without an echo.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from PySide6.QtCore import QEvent, QModelIndex, QObject, Qt, QTimer
@@ -16,20 +17,19 @@ from PySide6.QtWidgets import QFrame, QLabel, QLineEdit, QStackedLayout, QTreeVi
 from e2e_ml.desktop.appearance import Appearance
 from e2e_ml.desktop.focus import Focus
 from e2e_ml.desktop.lifecycle import Lifecycle
-from e2e_ml.desktop.operations import Operation, Operations
 from e2e_ml.desktop.panels import words
 from e2e_ml.desktop.panels.row_delegate import CHEVRON, RowDelegate, row_left
-from e2e_ml.desktop.panels.tree import STAGES, Row, narrow, size
+from e2e_ml.desktop.panels.tree import STAGES, Row, Steps, finish, narrow, size
 from e2e_ml.desktop.panels.tree_model import RowModel
 from e2e_ml.desktop.theme import GRID
-from e2e_ml.lineage.graph import Graph
 from e2e_ml.refs import Ref
 
 ORIGIN = "explorer"
 _SMALL_TREE = 48  # rows; below it everything is open from the start
 _KEY_PAUSE = 160  # ms; walking with the arrow keys does not drive three web views at every step
 UNREAD = "Not read from its service yet. What there is appears here as soon as the service answers."
-_AT_ONCE = 500  # things of a stage that are listed at once; of more the list is made off the UI thread
+_AT_ONCE = 500  # things of a stage that are listed at once; a longer list is made beside whatever else there is to do
+_SLICE = 0.004  # seconds that it takes at a time
 _TICK = 30_000  # ms; relative times grow old
 
 
@@ -83,18 +83,15 @@ class Explorer(QWidget):
         parent: QWidget | None = None,
         *,
         clock: words.Clock = words.utc_now,
-        operations: Operations | None = None,
     ) -> None:
-        """With `operations`, long lists are made off the UI thread."""
         super().__init__(parent)
         self.setObjectName("explorer")
-        self._operations = operations
-        self._listing: Operation[tuple[Row, ...]] | None = None
+        self._listing: Steps[list[Row]] | None = None  # being made
         self._lifecycle, self._focus, self._clock = lifecycle, focus, clock
         self._is_read: Callable[[str], bool] = lambda _stage: True
         self._stage = STAGES["Features"]
         self._rows: tuple[Row, ...] = ()
-        self._open: dict[str, dict[str, bool]] = {}  # stage -> row key -> what the person chose
+        self._open: dict[str, dict[Ref | str, bool]] = {}  # stage -> row key -> what the person chose
         self._quiet = False  # we move the selection, not the person
 
         self.search = QLineEdit(self)
@@ -102,7 +99,7 @@ class Explorer(QWidget):
         self.search.setClearButtonEnabled(True)
         self.search.installEventFilter(self)
         self.tree = RowTree(self)
-        self.model = RowModel(self.tree)
+        self.model = RowModel(self.tree, clock)
         self.tree.setModel(self.model)
         self.tree.setItemDelegate(RowDelegate(appearance, self.tree))
         self.empty = QLabel(self)
@@ -126,10 +123,12 @@ class Explorer(QWidget):
         self._key_pause.setSingleShot(True)
         self._key_pause.setInterval(_KEY_PAUSE)
         self._key_pause.timeout.connect(self._drive_focus)
-        self._tick = QTimer(self)
-        self._tick.setInterval(_TICK)
-        self._tick.timeout.connect(self._rebuild)
-        self._tick.start()
+        self.tick = QTimer(self)
+        self.tick.setInterval(_TICK)
+        self.tick.timeout.connect(self._tell_anew)
+        self.tick.start()
+        self._slice = QTimer(self)
+        self._slice.timeout.connect(self._go_on_listing)
 
         self.search.textChanged.connect(self._show)
         self.search.returnPressed.connect(self._choose_first)
@@ -164,19 +163,34 @@ class Explorer(QWidget):
     # Rows.
 
     def _rebuild(self) -> None:
-        """List the stage anew; a large one is listed off the UI thread, and shown when it is ready."""
-        graph, stage, now = self._lifecycle.graph, self._stage, self._clock()
-        if self._operations is None or graph.count(stage.counted) <= _AT_ONCE:
-            self._take(graph, tuple(stage.build(graph, now)))
-            return
-        if self._listing is not None:
-            self._listing.cancel()
-        self._listing = self._operations.run_quietly(lambda: tuple(stage.build(graph, now)))
-        self._listing.success(lambda rows: self._take(graph, rows)).start()
+        """List the stage anew; a large one a little at a time, to be shown when it is whole."""
+        graph, stage = self._lifecycle.graph, self._stage
+        self._listing = stage.steps(graph)
+        if graph.count(stage.counted) <= _AT_ONCE:
+            self._slice.stop()
+            self._take(finish(self._listing))
+        else:
+            self._slice.start(0)
 
-    def _take(self, graph: Graph, rows: tuple[Row, ...]) -> None:
-        self._rows = rows
-        n = graph.count(self._stage.counted) if self._rows else 0
+    def _go_on_listing(self) -> None:
+        if self._listing is None:
+            self._slice.stop()
+            return
+        end = time.perf_counter() + _SLICE
+        try:
+            while time.perf_counter() < end:
+                next(self._listing)
+        except StopIteration as finished:
+            self._listing = None
+            self._take(finished.value)
+
+    def _tell_anew(self) -> None:
+        self.model.tell_anew()
+        self.tree.viewport().update()
+
+    def _take(self, rows: Sequence[Row]) -> None:
+        self._rows = tuple(rows)
+        n = self._lifecycle.graph.count(self._stage.counted) if rows else 0
         self.search.setPlaceholderText(f"Filter {words.count(n, self._stage.noun)}" if n else "Filter")
         self.search.setEnabled(bool(self._rows))
         self._show()
@@ -231,7 +245,7 @@ class Explorer(QWidget):
         ref = self._focus.current
         index = QModelIndex()
         while ref is not None and not index.isValid():
-            index = self.model.index_of(str(ref))
+            index = self.model.index_of(ref)
             ref = ref.parent
         self._key_pause.stop()
         self._quiet = True

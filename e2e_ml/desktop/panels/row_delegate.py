@@ -8,8 +8,8 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from e2e_ml.desktop.appearance import Appearance
 from e2e_ml.desktop.panels import marks
-from e2e_ml.desktop.panels.tree import Row
-from e2e_ml.desktop.panels.tree_model import ROW, RowModel
+from e2e_ml.desktop.panels.tree import Shown
+from e2e_ml.desktop.panels.tree_model import RowModel
 from e2e_ml.desktop.theme import SMALL, TEXT, Theme
 
 ROW_HEIGHT = 26
@@ -37,8 +37,10 @@ class RowDelegate(QStyledItemDelegate):
         return QSize(80, ROW_HEIGHT)
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
-        row: Row | None = index.data(ROW)
-        if row is None:
+        model = index.model()
+        row = model.row_at(index) if isinstance(model, RowModel) else None
+        shown = model.shown_at(index) if isinstance(model, RowModel) else None
+        if not isinstance(model, RowModel) or row is None or shown is None:
             return
         rect: QRect = option.rect  # type: ignore[attr-defined]
         state: QStyle.StateFlag = option.state  # type: ignore[attr-defined]
@@ -47,25 +49,23 @@ class RowDelegate(QStyledItemDelegate):
         painter.save()
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         if row.ref is None:
-            _heading(painter, rect, row, theme, base)
+            _heading(painter, rect, shown.text, theme, base)
         else:
-            model = index.model()
-            depth = model.depth(index) if isinstance(model, RowModel) else 0
-            _row(painter, rect, row, state, depth, theme, base)
+            _row(painter, rect, shown, state, model.depth(index), theme, base)
         painter.restore()
 
 
-def _heading(painter: QPainter, rect: QRect, row: Row, theme: Theme, base: QFont) -> None:
+def _heading(painter: QPainter, rect: QRect, text: str, theme: Theme, base: QFont) -> None:
     small = QFont(marks.font(base, SMALL, QFont.Weight.DemiBold))
     small.setLetterSpacing(QFont.SpacingType.PercentageSpacing, 104)
     painter.setFont(small)
     painter.setPen(QColor(theme.dim))
     where = rect.adjusted(EDGE, 0, -EDGE, -4)
-    painter.drawText(where, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom, row.text)
+    painter.drawText(where, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom, text)
 
 
 def _row(
-    painter: QPainter, rect: QRect, row: Row, state: QStyle.StateFlag, depth: int, theme: Theme, base: QFont
+    painter: QPainter, rect: QRect, row: Shown, state: QStyle.StateFlag, depth: int, theme: Theme, base: QFont
 ) -> None:
     selected = bool(state & QStyle.StateFlag.State_Selected)
     hover = bool(state & QStyle.StateFlag.State_MouseOver)
@@ -107,7 +107,9 @@ def _row(
     painter.drawText(where, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, name)
 
 
-def _secondary(painter: QPainter, rect: QRect, row: Row, left: float, right: float, theme: Theme, base: QFont) -> float:
+def _secondary(
+    painter: QPainter, rect: QRect, row: Shown, left: float, right: float, theme: Theme, base: QFont
+) -> float:
     """The dim word at the right; returns the width it took. Beside a chip it gives way to the name."""
     small = marks.font(base, SMALL)
     width = QFontMetricsF(small).horizontalAdvance(row.right)

@@ -7,24 +7,31 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, QPersistentModelIndex, Qt
 
-from e2e_ml.desktop.panels.tree import Row
+from e2e_ml.desktop.panels import words
+from e2e_ml.desktop.panels.tree import Row, Shown
+from e2e_ml.refs import Ref
 
 Index = QModelIndex | QPersistentModelIndex
 _NONE = QModelIndex()
-ROW = int(Qt.ItemDataRole.UserRole)
+_TOLD = (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole)
 
 
 class RowModel(QAbstractItemModel):
-    """Rows laid out flat: an index carries the row's number, so that Qt never holds a pointer into Python."""
+    """Rows laid out flat: an index carries the row's number, so that Qt never holds a pointer into Python.
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    What a row shows is told once it comes into sight, and kept until `tell_anew`.
+    """
+
+    def __init__(self, parent: QObject | None = None, clock: words.Clock = words.utc_now) -> None:
         super().__init__(parent)
+        self._clock = clock
+        self._shown: dict[int, Shown] = {}  # of the rows that were in sight
         self._rows: list[Row] = []
         self._parents: list[int] = []  # -1 at the top
         self._places: list[int] = []  # among its siblings
         self._children: list[list[int]] = []
         self._top: list[int] = []
-        self._by_key: dict[str, int] = {}
+        self._by_key: dict[Ref | str, int] = {}
 
     def show_rows(self, rows: Sequence[Row]) -> bool:
         """Replace what is shown. Returns False where every row stands where it stood: no view state was lost."""
@@ -55,10 +62,12 @@ class RowModel(QAbstractItemModel):
         self._by_key = {row.key: number for number, row in enumerate(flat)}
         if not same:
             self.endResetModel()
-        elif flat != old_rows and flat:
-            for level in (self._top, *(c for c in self._children if c)):
-                self.dataChanged.emit(self._index(level[0]), self._index(level[-1]))
+        self.tell_anew()
         return not same
+
+    def tell_anew(self) -> None:
+        """What the rows show has grown old: it is told again when they are painted next."""
+        self._shown.clear()
 
     def _index(self, number: int) -> QModelIndex:
         return self.createIndex(self._places[number], 0, number)
@@ -66,7 +75,16 @@ class RowModel(QAbstractItemModel):
     def row_at(self, index: Index) -> Row | None:
         return self._rows[index.internalId()] if index.isValid() else None
 
-    def index_of(self, key: str) -> QModelIndex:
+    def shown_at(self, index: Index) -> Shown | None:
+        row = self.row_at(index)
+        if row is None:
+            return None
+        shown = self._shown.get(number := index.internalId())
+        if shown is None:
+            shown = self._shown[number] = row.tell(self._clock())
+        return shown
+
+    def index_of(self, key: Ref | str) -> QModelIndex:
         """The index of the row called `key`, invalid where it is not listed."""
         number = self._by_key.get(key)
         return QModelIndex() if number is None else self._index(number)
@@ -115,23 +133,16 @@ class RowModel(QAbstractItemModel):
         return Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        row = self.row_at(index)
-        if row is None:
+        shown = self.shown_at(index) if role in _TOLD else None
+        if shown is None:
             return None
         if role == Qt.ItemDataRole.DisplayRole:
-            return row.text
+            return shown.text
+        mark, chip = shown.mark, shown.chip
         if role == Qt.ItemDataRole.ToolTipRole:
-            return _tip(row)
-        if role == Qt.ItemDataRole.AccessibleTextRole:
-            return ", ".join(
-                part for part in (row.text, row.mark.word if row.mark else "", row.chip.word if row.chip else row.right)
-                if part
-            )  # fmt: skip
-        return row if role == ROW else None
-
-
-def _tip(row: Row) -> str:
-    if row.ref is None:
-        return ""
-    parts = [row.text, row.tip, row.mark.word if row.mark else "", row.mark.tip if row.mark else ""]
-    return "\n".join(dict.fromkeys(part for part in parts if part))
+            if self._rows[index.internalId()].ref is None:
+                return ""
+            parts = [shown.text, shown.tip, mark.word if mark else "", mark.tip if mark else ""]
+            return "\n".join(dict.fromkeys(part for part in parts if part))
+        parts = [shown.text, mark.word if mark else "", chip.word if chip else shown.right]
+        return ", ".join(part for part in parts if part)
