@@ -37,6 +37,7 @@ _WORDS = {
 # How long a run may take after its interval has ended before the view counts as late: a tenth of the interval.
 _GRACE_SHARE = 10
 _GRACE_LEAST, _GRACE_MOST = timedelta(minutes=1), timedelta(hours=1)
+_AHEAD, _BACK = True, False
 
 
 class FreshnessState(StrEnum):
@@ -132,7 +133,7 @@ def freshness(
             ticks.next,
             age,
         )
-    missing_since = now - _tick(_fields(schedule), until, forward=True)
+    missing_since = now - _tick(_fields(schedule), until, _AHEAD)
     return Freshness(
         FreshnessState.LATE,
         f"Written up to {brief(age)} ago, though due {promise}: the interval that ended {brief(missing_since)} ago is "
@@ -191,18 +192,13 @@ def expected(schedule: str, now: datetime) -> Ticks | None:
     """The interval ends that `schedule` (cron or a preset, in UTC) promises around `now`; None where there are none."""
     if schedule in ("@once", "@continuous", "None"):
         return None
-    before, last, following = _around(_fields(schedule), now.replace(second=0, microsecond=0))
+    cron = _fields(schedule)
+    following = _tick(cron, now.replace(second=0, microsecond=0), _AHEAD)
+    last = _tick(cron, following, _BACK)
+    before = _tick(cron, last, _BACK)
     period = following - last
     grace = min(max(period / _GRACE_SHARE, _GRACE_LEAST), _GRACE_MOST)
     return Ticks(last if now - last >= grace else before, following, period)
-
-
-@lru_cache(maxsize=1024)  # many views have one schedule, and are asked about again and again
-def _around(cron: str, minute: datetime) -> tuple[datetime, datetime, datetime]:
-    """The two newest ends up to a whole minute, and the first one behind it."""
-    following = _tick(cron, minute, forward=True)
-    last = _tick(cron, following, forward=False)
-    return _tick(cron, last, forward=False), last, following
 
 
 @lru_cache(maxsize=1024)
@@ -213,11 +209,13 @@ def _fields(schedule: str) -> str:
     return cron
 
 
-@lru_cache(maxsize=4096)  # a late view is asked since when, again and again
-def _tick(cron: str, start: datetime, *, forward: bool) -> datetime:
+# Many views have one schedule, and are asked about again and again; a late one, since when.
+@lru_cache(maxsize=4096)
+def _tick(cron: str, start: datetime, ahead: bool) -> datetime:
+    """The next end of an interval after `start`, or the last one before it."""
     # croniter ships no types: the casts say what its documentation promises.
     clock = cast(Any, _cron.croniter(cron, start))
-    tick = cast(datetime, clock.get_next(datetime) if forward else clock.get_prev(datetime))
+    tick = cast(datetime, clock.get_next(datetime) if ahead else clock.get_prev(datetime))
     return tick.astimezone(UTC).replace(fold=0)  # it leaves fold=1 on times in UTC
 
 
