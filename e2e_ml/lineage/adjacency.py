@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -57,13 +58,21 @@ class Rows:
         return self.there[self.starts[thing] : self.starts[thing + 1]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Reached:
     """What a walk reached, nearest first, its starts left out."""
 
     things: Numbers
     distances: Numbers
     by: Numbers  # the place of the edge that reached it first
+    size: int  # of the graph
+
+    @cached_property
+    def places(self) -> npt.NDArray[np.int32]:
+        """By the number of every thing, where among `things` it stands; -1 where it does not."""
+        places = np.full(self.size, -1, np.int32)
+        places[self.things] = np.arange(len(self.things))
+        return places
 
 
 class Adjacency:
@@ -109,6 +118,7 @@ class Adjacency:
             np.concatenate(things) if things else np.empty(0, np.int64),
             np.repeat(np.arange(1, len(lengths) + 1), lengths),
             rows.places[np.concatenate(ways)] if ways else np.empty(0, np.int64),
+            self.size,
         )
 
 

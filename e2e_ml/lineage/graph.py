@@ -6,10 +6,11 @@ DAG -> view, DAG -> run. Facts are plain JSON values; the keys that panels rely 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache, partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -164,6 +165,7 @@ class Names(Protocol):
     def search(self, text: str, kinds: Iterable[int], limit: int) -> list[int]: ...
 
 
+_WALKS = 8  # kept: those of one thing in focus
 KINDS = tuple(Kind)
 KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS, 1)}
 RELATIONS, EVIDENCE = tuple(Relation), tuple(Evidence)
@@ -182,7 +184,9 @@ class Graph:
         self._names, self._kinds = names, kinds
         self._adjacency, self._candidates = adjacency, candidates
         self._size = int(np.count_nonzero(kinds))
-        self._masks: dict[frozenset[Kind], Mask] = {}  # asked for again at every walk
+        # Several questions about one thing walk the same way. No cycle here: a snapshot goes as soon as it is let go.
+        mask = lru_cache(maxsize=None)(partial(_of_kinds, kinds))
+        self._reach = lru_cache(maxsize=_WALKS)(partial(_reach, adjacency, mask))
 
     def __contains__(self, ref: Ref) -> bool:
         return self._number(ref) is not None
@@ -317,22 +321,11 @@ class Graph:
         number = self._number(start)
         if number is None:
             return Walk(self, start, down, None)
-        reached = self._adjacency.walk(
-            np.array([number]), down=down, depth=depth, left_out=_relations(left_out), stop=self._kind_mask(stop)
-        )
-        return Walk(self, start, down, reached)
+        return Walk(self, start, down, self._reach(number, down, depth, frozenset(left_out), frozenset(stop)))
 
     def flow(self, start: Ref, *, down: bool, depth: int | None = None) -> Walk:
         """What data flows to from `start`, or comes from: a walk on the edges and through the things that carry it."""
         return self.walk(start, down=down, depth=depth, left_out=NOT_FLOW, stop=NOT_THROUGH)
-
-    def _kind_mask(self, kinds: Collection[Kind]) -> Mask | None:
-        if not kinds:
-            return None
-        key = frozenset(kinds)
-        if (mask := self._masks.get(key)) is None:
-            mask = self._masks[key] = np.isin(self._kinds, [KIND_NUMBERS[kind] for kind in kinds])
-        return mask
 
     # --- for `Walk` ---
 
@@ -354,12 +347,6 @@ class Graph:
             times = self._names.times()[numbers]
         return numbers[np.lexsort((-numbers, -times))][:limit].tolist()
 
-    def places_of(self, numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
-        """By the number of every thing, where in `numbers` it stands; -1 where it does not."""
-        places = np.full(len(self._kinds), -1, np.int32)
-        places[numbers] = np.arange(len(numbers))
-        return places
-
     def refs_of(self, numbers: Iterable[int]) -> Iterator[Ref]:
         return map(self._names.ref, numbers)
 
@@ -378,11 +365,8 @@ class Walk(Mapping[Ref, int]):
 
     def __init__(self, graph: Graph, start: Ref, down: bool, reached: Reached | None) -> None:
         self._graph, self._start, self._down = graph, start, down
-        empty = np.empty(0, np.int64)
-        self._things, self._distances, self._by = (
-            (reached.things, reached.distances, reached.by) if reached else (empty, empty, empty)
-        )
-        self._places: npt.NDArray[np.int32] | None = None  # by number, -1 elsewhere; once a thing is looked for
+        self._reached = reached
+        self._things = reached.things if reached else np.empty(0, np.int64)
 
     def __len__(self) -> int:
         return len(self._things)
@@ -391,13 +375,11 @@ class Walk(Mapping[Ref, int]):
         return self._graph.refs_of(self._things.tolist())
 
     def __contains__(self, ref: object) -> bool:
-        return isinstance(ref, Ref) and self._at(ref) is not None
+        return isinstance(ref, Ref) and self._place(ref) >= 0
 
     def __getitem__(self, ref: Ref) -> int:
-        at = self._at(ref)
-        if at is None:
-            raise KeyError(ref)
-        return int(self._distances[at])
+        reached, at = self._at(ref)
+        return int(reached.distances[at])
 
     def counts(self) -> dict[Kind, int]:
         """How many things of each kind."""
@@ -416,10 +398,8 @@ class Walk(Mapping[Ref, int]):
 
     def edge(self, ref: Ref) -> Edge:
         """The edge by which `ref` was reached first."""
-        at = self._at(ref)
-        if at is None:
-            raise KeyError(ref)
-        return self._graph.edge_at(int(self._by[at]))
+        reached, at = self._at(ref)
+        return self._graph.edge_at(int(reached.by[at]))
 
     def path(self, ref: Ref) -> tuple[Edge, ...]:
         """The edges of a shortest way, in the order of the walk: from its start to `ref`."""
@@ -430,14 +410,28 @@ class Walk(Mapping[Ref, int]):
             ref = edge.upstream if self._down else edge.downstream
         return tuple(reversed(edges))
 
-    def _at(self, ref: Ref) -> int | None:
+    def _place(self, ref: Ref) -> int:
+        """Where it stands among what was reached; -1 where it was not."""
         number = self._graph.number_of(ref)
-        if number is None or not len(self._things):
-            return None
-        if self._places is None:
-            self._places = self._graph.places_of(self._things)
-        place = int(self._places[number])
-        return place if place >= 0 else None
+        return -1 if number is None or self._reached is None else int(self._reached.places[number])
+
+    def _at(self, ref: Ref) -> tuple[Reached, int]:
+        place = self._place(ref)
+        if self._reached is None or place < 0:
+            raise KeyError(ref)
+        return self._reached, place
+
+
+def _reach(
+    adjacency: Adjacency, mask: Callable[[frozenset[Kind]], Mask | None], number: int, down: bool, depth: int | None,
+    left_out: frozenset[Relation], stop: frozenset[Kind],
+) -> Reached:  # fmt: skip
+    starts = np.array([number])
+    return adjacency.walk(starts, down=down, depth=depth, left_out=_relations(left_out), stop=mask(stop))
+
+
+def _of_kinds(kinds_of: npt.NDArray[np.uint8], kinds: frozenset[Kind]) -> Mask | None:
+    return np.isin(kinds_of, [KIND_NUMBERS[kind] for kind in kinds]) if kinds else None
 
 
 def _relations(relations: Collection[Relation]) -> Mask | None:
