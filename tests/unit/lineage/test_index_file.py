@@ -18,6 +18,7 @@ from e2e_ml import refs
 from e2e_ml.lineage.collectors import Batch, Record
 from e2e_ml.lineage.graph import Edge, Evidence, Node, Relation
 from e2e_ml.lineage.index import Index
+from e2e_ml.lineage.index.intake import Intake
 from e2e_ml.refs import Kind
 from tests.unit.lineage import worlds
 from tests.unit.lineage.index_files import T0, page, said
@@ -45,7 +46,7 @@ def test_what_ends_with_an_error_changes_neither_file_nor_memory(path: Path, mon
             raise WrongError(method)
 
         with monkeypatch.context() as patched:
-            patched.setattr(index, method, fails)
+            patched.setattr(Intake, method, fails)
             batch = Batch((*page(1).records, Record(Node(refs.run("lab", f"{1:08x}"), {"name": "other"}))), {"n": 9},
                           gone=(refs.run("lab", f"{0:08x}"),))  # fmt: skip
             with pytest.raises(WrongError):
