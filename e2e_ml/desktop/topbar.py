@@ -99,10 +99,11 @@ class TopBar(QWidget):
         self.menu_button.clicked.connect(self.menu)
         self.place.chosen.connect(lambda ref: focus.set(ref, "place"))
         focus.changed.connect(self._follow)
-        focus.history_changed.connect(self._follow)
+        focus.history_changed.connect(self._enable)
         lifecycle.changed.connect(self._follow)
         appearance.changed.connect(self._ink)
         self._ink()
+        self._enable()
         self._follow()
 
     def _button(self, name: str, tip: str) -> QToolButton:
@@ -116,9 +117,11 @@ class TopBar(QWidget):
         self._icons.append((button, name))
         return button
 
-    def _follow(self) -> None:
+    def _enable(self) -> None:
         self.back.setEnabled(self._focus.can_go_back)
         self.forward.setEnabled(self._focus.can_go_forward)
+
+    def _follow(self) -> None:
         ref = self._focus.current
         if ref is None:
             self.place.show_text("Choose a feature to see all of its life")

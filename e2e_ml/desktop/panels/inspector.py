@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from PySide6.QtCore import QCoreApplication, QEvent, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QFontMetrics, QGuiApplication, QResizeEvent
+from PySide6.QtGui import QFontMetrics, QGuiApplication, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
     QScrollArea,
+    QScrollBar,
     QStackedLayout,
     QToolButton,
     QVBoxLayout,
@@ -58,6 +59,14 @@ class _Sheet(QWidget):
 
     def minimumSizeHint(self) -> QSize:
         return QSize(200, 0)
+
+
+class _QuietBar(QScrollBar):
+    """Keeps its room where there is nothing to scroll: the text beside it would be broken anew, and jump."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        if self.maximum() > self.minimum():
+            super().paintEvent(event)
 
 
 class AnswersGrid(QWidget):
@@ -247,6 +256,8 @@ class Inspector(QWidget):
         self.area.setFrameShape(QFrame.Shape.NoFrame)
         self.area.setWidgetResizable(True)
         self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.area.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOn)
+        self.area.setVerticalScrollBar(_QuietBar(self.area))
         self.area.setWidget(sheet)
         self._parts = (
             *self.cards, self.answers, self.pipeline, self.follows.trouble, self.lineage_section, self.follows.impact,
