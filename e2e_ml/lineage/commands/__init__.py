@@ -67,6 +67,13 @@ def index_of(path: Path) -> Generator[Index]:
         index.close()
 
 
+@contextmanager
+def snapshot_of(path: Path) -> Generator[Graph]:
+    """The graph of the workspace at `path`, for a verb that only asks."""
+    with index_of(path) as index:
+        yield index.graph()
+
+
 def found(graph: Graph, text: str) -> Ref:
     """The thing that `text` names: by its URI, as `view.feature`, or by a name that no other thing has."""
     try:

@@ -16,8 +16,8 @@ from e2e_ml.lineage.commands import (
     echo_json,
     evidence,
     found,
-    index_of,
     json_option,
+    snapshot_of,
     title,
     workspace_option,
 )
@@ -43,8 +43,7 @@ def _kinds(names: Iterable[str]) -> list[Kind]:
 @json_option
 def search(text: str, kinds: Sequence[str], limit: int, workspace: Path, as_json: bool) -> None:
     """Look for things whose name has every word of TEXT in it."""
-    with index_of(workspace) as index:
-        graph = index.graph()
+    with snapshot_of(workspace) as graph:
         refs = graph.search(text, _kinds(kinds), limit)
         if as_json:
             echo_json(refs)
@@ -61,8 +60,7 @@ def search(text: str, kinds: Sequence[str], limit: int, workspace: Path, as_json
 @json_option
 def show(thing: str, workspace: Path, as_json: bool) -> None:
     """What is known of THING, and every edge at it with its evidence."""
-    with index_of(workspace) as index:
-        graph = index.graph()
+    with snapshot_of(workspace) as graph:
         ref = found(graph, thing)
         node = graph.get(ref)
         facts: Mapping[str, Any] = node.facts if node else {}
@@ -118,8 +116,7 @@ def down(thing: str, depth: int | None, kinds: Sequence[str], workspace: Path, a
 
 
 def _tree(thing: str, depth: int | None, kinds: Sequence[str], workspace: Path, as_json: bool, *, down: bool) -> None:
-    with index_of(workspace) as index:
-        graph = index.graph()
+    with snapshot_of(workspace) as graph:
         tree = questions.tree(graph, found(graph, thing), down=down, depth=depth, kinds=_kinds(kinds))
         if as_json:
             echo_json(tree)
@@ -141,8 +138,7 @@ def _tree(thing: str, depth: int | None, kinds: Sequence[str], workspace: Path, 
 @json_option
 def path(thing: str, other: str, workspace: Path, as_json: bool) -> None:
     """The way from THING to OTHER, edge by edge with its evidence."""
-    with index_of(workspace) as index:
-        graph = index.graph()
+    with snapshot_of(workspace) as graph:
         edges = questions.path(graph, found(graph, thing), found(graph, other))
         if as_json:
             echo_json(edges)
@@ -164,8 +160,7 @@ def path(thing: str, other: str, workspace: Path, as_json: bool) -> None:
 @json_option
 def impact(thing: str, workspace: Path, as_json: bool) -> None:
     """If THING changes or is late: what stands on it, what of that is in use, and whom to tell."""
-    with index_of(workspace) as index:
-        graph = index.graph()
+    with snapshot_of(workspace) as graph:
         answer = questions.impact(graph, found(graph, thing))
         if as_json:
             kinds = (Kind.FEATURE_SERVICE, Kind.RUN, Kind.MODEL_VERSION, Kind.ALIAS, Kind.ENDPOINT, Kind.MONITOR)
@@ -202,8 +197,7 @@ def _dict(value: Any) -> dict[str, Any]:
 @json_option
 def fresh(thing: str, workspace: Path, as_json: bool) -> None:
     """Whether THING and all that it comes from is as new as its schedule says, and who was late first."""
-    with index_of(workspace) as index:
-        graph = index.graph()
+    with snapshot_of(workspace) as graph:
         answer = questions.standing(graph, found(graph, thing), datetime.now(UTC))
         if as_json:
             echo_json({**_dict(answer), "first": answer.first})
@@ -227,8 +221,7 @@ def fresh(thing: str, workspace: Path, as_json: bool) -> None:
 @json_option
 def owner(thing: str | None, workspace: Path, as_json: bool) -> None:
     """Who owns THING; without it, everybody and what they own."""
-    with index_of(workspace) as index:
-        graph = index.graph()
+    with snapshot_of(workspace) as graph:
         if thing is None:
             everybody = questions.owned(graph)
             if as_json:
@@ -252,8 +245,7 @@ def owner(thing: str | None, workspace: Path, as_json: bool) -> None:
 @json_option
 def orphans(workspace: Path, as_json: bool) -> None:
     """Features that no model uses, models whose features nothing makes, DAGs that nobody reads."""
-    with index_of(workspace) as index:
-        graph = index.graph()
+    with snapshot_of(workspace) as graph:
         answer = questions.orphans(graph)
         if as_json:
             echo_json(answer)
@@ -284,8 +276,7 @@ def _listed(graph: Graph, heading: str, refs: Sequence[Ref]) -> None:
 @json_option
 def diff(before: str, after: str, workspace: Path, as_json: bool) -> None:
     """What sets two model versions (or runs) apart: features, definitions, data, code, settings."""
-    with index_of(workspace) as index:
-        graph = index.graph()
+    with snapshot_of(workspace) as graph:
         answer = questions.difference(graph, found(graph, before), found(graph, after))
         if as_json:
             echo_json(answer)
