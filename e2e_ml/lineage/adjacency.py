@@ -53,9 +53,10 @@ class Rows:
         """The places of its edges among all claims."""
         return self.places[self.starts[thing] : self.starts[thing + 1]]
 
-    def ends(self, thing: int) -> Numbers:
-        """The things at the other ends of its edges."""
-        return self.there[self.starts[thing] : self.starts[thing + 1]]
+    def ends_of(self, things: Numbers) -> tuple[Numbers, Numbers]:
+        """An entry for each edge of some things: the thing, and the other end."""
+        at, counts = _rows(self.starts, things)
+        return np.repeat(things, counts), self.there[at]
 
 
 @dataclass(frozen=True)
@@ -122,14 +123,19 @@ class Adjacency:
         )
 
 
+def _rows(starts: Numbers, things: Numbers) -> tuple[Numbers, Numbers]:
+    """The rows of some things, one after the other, and how many each has."""
+    first = starts[things]
+    counts = starts[things + 1] - first
+    before = np.cumsum(counts) - counts
+    return np.repeat(first - before, counts) + np.arange(int(counts.sum())), counts
+
+
 def _many(rows: Rows, level: Numbers, seen: Mask, left_out: Mask | None) -> tuple[Numbers, Numbers]:
     """The things one edge beyond `level` that were not seen yet, each with the row that leads there; marks them."""
-    first = rows.starts[level]
-    counts = rows.starts[level + 1] - first
-    total = int(counts.sum())
-    if total == 0:
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    at = np.repeat(first - np.concatenate(([0], np.cumsum(counts)[:-1])), counts) + np.arange(total)
+    at, _ = _rows(rows.starts, level)
+    if len(at) == 0:
+        return at, at
     if left_out is not None:
         at = at[~left_out[rows.relations[at]]]
     at = at[~seen[rows.there[at]]]

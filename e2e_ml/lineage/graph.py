@@ -258,11 +258,6 @@ class Graph:
         """The edges that reach it, `limit` of them at most."""
         return self._edges(ref, limit, down=False)
 
-    def above(self, ref: Ref) -> list[Ref]:
-        """What its edges come from, an entry for each of them; without what they say."""
-        number = self._number(ref)
-        return [] if number is None else list(map(self._names.ref, self._adjacency.up.ends(number).tolist()))
-
     def candidates(self, ref: Ref) -> list[Edge]:
         """Edges at `ref` that are too weak to be drawn or followed, for a person to confirm or refuse; best first."""
         number = self._number(ref)
@@ -353,6 +348,11 @@ class Graph:
     def nodes_of(self, numbers: Iterable[int]) -> Iterator[Node]:
         return self._names.nodes(numbers)
 
+    def tied(self, numbers: npt.NDArray[np.int64], reached: Reached, start: Ref) -> list[tuple[Ref, Ref]]:
+        below, above = self._adjacency.up.ends_of(numbers)
+        held = (reached.places[above] >= 0) | (above == self._number(start))
+        return list(zip(self.refs_of(below[held].tolist()), self.refs_of(above[held].tolist()), strict=True))
+
     def edge_at(self, place: int) -> Edge:
         return self._edge(self._adjacency.claims[place : place + 1].tolist()[0])
 
@@ -395,6 +395,12 @@ class Walk(Mapping[Ref, int]):
 
     def nodes(self, kind: Kind) -> Iterator[Node]:
         return self._graph.nodes_of(self._graph.numbers_of(self._things, kind).tolist())
+
+    def feeding(self, kind: Kind) -> list[tuple[Ref, Ref]]:
+        """The things of one kind, each with what lies directly upstream of it and was reached too, or is the start."""
+        if self._reached is None:
+            return []
+        return self._graph.tied(self._graph.numbers_of(self._things, kind), self._reached, self._start)
 
     def edge(self, ref: Ref) -> Edge:
         """The edge by which `ref` was reached first."""

@@ -47,34 +47,26 @@ class Impact:
 def impact(graph: Graph, ref: Ref) -> Impact:
     """Everything downstream of `ref`: a feature, a column, a source, a DAG or anything else."""
     walk = graph.flow(ref, down=True)
-    return Impact(ref, walk.counts(), _live(graph, ref, walk), _people(graph, ref, walk), walk)
+    return Impact(ref, walk.counts(), _live(graph, walk), _people(graph, ref, walk), walk)
 
 
-def _live(graph: Graph, ref: Ref, walk: Walk) -> tuple[Live, ...]:
+def _live(graph: Graph, walk: Walk) -> tuple[Live, ...]:
     aliases: dict[Ref, list[str]] = {}
     endpoints: dict[Ref, list[Ref]] = {}
-    for alias in walk.refs(Kind.ALIAS):
-        for version in graph.above(alias):
-            if version in walk or version == ref:
-                aliases.setdefault(version, []).append(alias.name)
+    named: dict[Ref, list[Ref]] = {}  # alias -> versions
+    for alias, version in walk.feeding(Kind.ALIAS):
+        aliases.setdefault(version, []).append(alias.name)
+        named.setdefault(alias, []).append(version)
     for node in graph.get_all(walk.newest(Kind.MODEL_VERSION, _NEWEST)):  # an alias that was read with its model alone
         if node.ref not in aliases and node.facts.get("aliases"):
             aliases[node.ref] = list(node.facts["aliases"])
-    for endpoint in walk.refs(Kind.ENDPOINT):
-        for version in _served(graph, endpoint):
-            if version in walk or version == ref:
-                endpoints.setdefault(version, []).append(endpoint)
+    for endpoint, above in walk.feeding(Kind.ENDPOINT):  # it serves versions by their own names, or by an alias
+        for version in [above] if above.kind is Kind.MODEL_VERSION else named.get(above, ()):
+            endpoints.setdefault(version, []).append(endpoint)
     return tuple(
-        Live(version, tuple(sorted(aliases.get(version, ()))), tuple(sorted(endpoints.get(version, ()))))
+        Live(version, tuple(sorted(aliases.get(version, ()))), tuple(sorted(set(endpoints.get(version, ())))))
         for version in sorted({*aliases, *endpoints})
     )
-
-
-def _served(graph: Graph, endpoint: Ref) -> set[Ref]:
-    """The versions that an endpoint serves, by their own names or by an alias."""
-    above = graph.above(endpoint)
-    behind = [version for alias in above if alias.kind is Kind.ALIAS for version in graph.above(alias)]
-    return {ref for ref in (*above, *behind) if ref.kind is Kind.MODEL_VERSION}
 
 
 def _people(graph: Graph, ref: Ref, walk: Walk) -> tuple[Told, ...]:

@@ -95,7 +95,9 @@ def best_up(graph: Graph, ref: Ref, relation: Relation) -> Ref | None:
         node = graph.get(edge.upstream)
         return (node is not None and node.gone_since is not None, -STRENGTH[edge.evidence], -edge.score, edge.upstream)
 
-    return min(edges, key=rank).upstream if edges else None
+    if len(edges) < 2:
+        return edges[0].upstream if edges else None
+    return min(edges, key=rank).upstream
 
 
 def first(refs: Iterable[Ref | None]) -> Ref | None:

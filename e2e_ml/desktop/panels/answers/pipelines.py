@@ -38,8 +38,9 @@ class Dag(About):
     def made(self) -> Line:
         relations = (Relation.PRODUCES, Relation.STARTED)
         made = [e.downstream for e in self.graph.downstream(self.node.ref, MOST) if e.relation in relations]
-        nodes = [n for ref in made if (n := self.graph.get(ref)) and ref.kind is not Kind.ASSET]
-        return links(nodes) or (Span("nothing that is known here", dim=True),)
+        return links(self.graph.get_all(ref for ref in made if ref.kind is not Kind.ASSET)) or (
+            Span("nothing that is known here", dim=True),
+        )
 
 
 class Task(About):

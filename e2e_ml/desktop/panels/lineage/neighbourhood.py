@@ -287,8 +287,8 @@ def _foremost(graph: Graph, kind: Kind, refs: Sequence[Ref], region: Region) -> 
     if kind is not Kind.RUN:
         return list(refs)
     if len(refs) <= _RANKED:
-        starts = {ref: str(node.facts.get("start") or "") if (node := graph.get(ref)) else "" for ref in refs}
-        return sorted(refs, key=lambda ref: starts[ref], reverse=True)
+        starts = {node.ref: str(node.facts.get("start") or "") for node in graph.get_all(refs)}
+        return sorted(refs, key=lambda ref: starts.get(ref, ""), reverse=True)
     seen = dict.fromkeys(refs, 0.0)
     for edge in region.edges.values():
         if edge.downstream in seen and edge.seen_at is not None:
