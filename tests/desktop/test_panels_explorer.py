@@ -48,6 +48,10 @@ def at(explorer: Explorer, ref: Ref) -> QModelIndex:
     return index
 
 
+def follows(qtbot: QtBot, explorer: Explorer) -> None:
+    qtbot.waitUntil(lambda: not explorer.is_behind)
+
+
 def shown(explorer: Explorer, ref: Ref) -> tree.Shown:
     found = explorer.model.shown_at(at(explorer, ref))
     assert found is not None
@@ -130,23 +134,27 @@ def test_a_click_moves_the_focus_once(qtbot: QtBot, seat: tuple[Desk, Explorer])
 def test_the_focus_selects_without_an_echo(qtbot: QtBot, seat: tuple[Desk, Explorer]) -> None:
     made, explorer = seat
     made.focus.set(flights.GUSTY, "airflow")
+    follows(qtbot, explorer)
     assert explorer.selected() == flights.GUSTY
     assert explorer.tree.selectionModel().isSelected(at(explorer, flights.GUSTY))
     qtbot.wait(250)  # longer than the pause after keys: an echo would have come
     assert made.moves == [(flights.GUSTY, "airflow")]
 
 
-def test_a_focus_that_is_not_listed_selects_what_holds_it_or_nothing(seat: tuple[Desk, Explorer]) -> None:
+def test_a_focus_that_is_not_listed_selects_what_holds_it_or_nothing(qtbot: QtBot, seat: tuple[Desk, Explorer]) -> None:
     made, explorer = seat
     made.focus.set(flights.feature_ref("hourly_weather", "never_heard_of"), "palette")
+    follows(qtbot, explorer)
     assert explorer.selected() == flights.view_ref("hourly_weather")
     made.focus.set(flights.CHAMPION, "palette")
+    follows(qtbot, explorer)
     assert explorer.selected() is None
 
 
 def test_arrow_keys_drive_the_focus_after_a_pause(qtbot: QtBot, seat: tuple[Desk, Explorer]) -> None:
     made, explorer = seat
     made.focus.set(flights.feature_ref("hourly_weather", "temp"), "palette")
+    follows(qtbot, explorer)
     explorer.tree.setFocus()
     for _ in range(3):
         qtbot.keyClick(explorer.tree, Qt.Key.Key_Down)
@@ -163,10 +171,11 @@ def test_the_chevron_folds_without_moving_the_focus(qtbot: QtBot, seat: tuple[De
     assert made.moves == []
 
 
-def test_a_focus_from_elsewhere_opens_the_branch(seat: tuple[Desk, Explorer]) -> None:
+def test_a_focus_from_elsewhere_opens_the_branch(qtbot: QtBot, seat: tuple[Desk, Explorer]) -> None:
     made, explorer = seat
     explorer.tree.collapse(at(explorer, flights.view_ref("hourly_weather")))
     made.focus.set(flights.GUSTY, "mlflow")
+    follows(qtbot, explorer)
     assert explorer.tree.isExpanded(at(explorer, flights.view_ref("hourly_weather")))
 
 
@@ -257,8 +266,10 @@ def test_a_long_list_is_made_beside_what_else_there_is_to_do(qtbot: QtBot, seat:
     made.lifecycle.replace(flights.flights(extra_features=5000))
     assert "telemetry" not in listed(explorer)
     made.focus.set(flights.GUSTY, "airflow")
-    assert explorer.selected() == flights.GUSTY
-    qtbot.waitUntil(lambda: "telemetry" in listed(explorer))
+    qtbot.waitUntil(lambda: explorer.selected() == flights.GUSTY)
+    assert "telemetry" not in listed(explorer)
+    follows(qtbot, explorer)
+    assert "telemetry" in listed(explorer)
     assert explorer.selected() == flights.GUSTY
 
 

@@ -86,7 +86,7 @@ class Explorer(QWidget):
     ) -> None:
         super().__init__(parent)
         self.setObjectName("explorer")
-        self._listing: Steps[list[Row]] | None = None  # being made
+        self._listing: Steps[list[Row]] = STAGES["Features"].steps(lifecycle.graph)
         self._lifecycle, self._focus, self._clock = lifecycle, focus, clock
         self._is_read: Callable[[str], bool] = lambda _stage: True
         self._stage = STAGES["Features"]
@@ -127,6 +127,9 @@ class Explorer(QWidget):
         self.tick.setInterval(_TICK)
         self.tick.timeout.connect(self._tell_anew)
         self.tick.start()
+        self._coming = QTimer(self)
+        self._coming.setSingleShot(True)
+        self._coming.timeout.connect(partial(self._follow, scroll=True))
         self._slice = QTimer(self)
         self._slice.timeout.connect(self._go_on_listing)
 
@@ -145,6 +148,11 @@ class Explorer(QWidget):
     @property
     def stage(self) -> str:
         return self._stage.name
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether it is about to turn to what is in focus, or to list its stage anew."""
+        return self._coming.isActive() or self._slice.isActive()
 
     def ask_whether_read(self, is_read: Callable[[str], bool]) -> None:
         """`is_read` tells of a stage whether its service was ever read: an empty list means nothing before that."""
@@ -173,15 +181,12 @@ class Explorer(QWidget):
             self._slice.start(0)
 
     def _go_on_listing(self) -> None:
-        if self._listing is None:
-            self._slice.stop()
-            return
         end = time.perf_counter() + _SLICE
         try:
             while time.perf_counter() < end:
                 next(self._listing)
         except StopIteration as finished:
-            self._listing = None
+            self._slice.stop()
             self._take(finished.value)
 
     def _tell_anew(self) -> None:
@@ -238,7 +243,10 @@ class Explorer(QWidget):
     # Focus.
 
     def _turn(self, _ref: Ref, origin: str) -> None:
-        self._follow(scroll=origin != ORIGIN)
+        if origin == ORIGIN:
+            self._follow(scroll=False)
+        else:  # thirty rows that come into sight are told and painted after what the person looks at
+            self._coming.start()
 
     def _follow(self, *, scroll: bool) -> None:
         """Select what is in focus, or the nearest thing above it that is listed."""
