@@ -6,6 +6,7 @@ Made from a snapshot of the graph and a look; it may be made on any thread.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -88,24 +89,41 @@ def _roomy(boxes: int) -> tuple[float, float, float]:
 
 def plan_small(graph: Graph, around: Surroundings, look: Look, now: datetime, room: float) -> Plan:
     """The most that can be read at the width there is; the least of the small details where nothing can."""
-    known: dict[Key, Face] = {}
+    faces: dict[Key, Face] = {}
     sizes: dict[Key, tuple[float, float]] = {}
     gaps = (18.0, 8.0)
+
+    def size(key: Key) -> tuple[float, float]:
+        if key not in sizes:
+            faces[key] = face(graph, key, now, focus=key == around.focus, large=False)
+            sizes[key] = box_size(faces[key], look, math.inf)
+        return sizes[key]
+
+    def width(key: Key, most: float) -> float:
+        return min(size(key)[0], most + 32 if key == around.focus else most)
+
+    def fits(keys: Sequence[Key], layers: Sequence[int], most: float) -> bool:
+        widths: dict[int, float] = {}
+        total = gaps[0] * max(layers)
+        for key, layer in zip(keys, layers, strict=True):  # until it is known: to measure a name takes its time
+            more = width(key, most) - widths.get(layer, 0.0)
+            if more > 0:
+                widths[layer] = widths.get(layer, 0.0) + more
+                total += more
+            if _fitted(total) > room:
+                return False
+        return True
+
+    shown, most = around.within(*_STEPS[-1]), _WIDTHS[-1]
     for up, down in _STEPS:
-        shown = around.within(up, down)
-        layers = layers_of(shown.keys, _ends(shown, Columns()))
-        if (up, down) != _STEPS[-1] and _fitted(max(layers) * (_NARROWEST + gaps[0])) > room:
+        some = around.within(up, down)
+        layers = layers_of(some.keys, _ends(some, Columns()))
+        if _fitted(max(layers) * (_NARROWEST + gaps[0])) > room or not fits(some.keys, layers, _WIDTHS[-1]):
             continue
-        for key in shown.keys:
-            if key not in known:
-                known[key] = face(graph, key, now, focus=key == around.focus, large=False)
-                sizes[key] = box_size(known[key], look, math.inf)
-        faces = {key: known[key] for key in shown.keys}
-        for most in _WIDTHS:
-            boxes = [Box(key, min(sizes[key][0], most + 32 * f.focus), sizes[key][1]) for key, f in faces.items()]
-            if _fitted(width_of(boxes, layers, gap_x=gaps[0])) <= room:
-                return _arranged(graph, around, shown, faces, Columns(), boxes, gaps)
-    return _arranged(graph, around, shown, faces, Columns(), boxes, gaps)  # pyright: ignore[reportPossiblyUnboundVariable]
+        shown, most = some, next(each for each in _WIDTHS if fits(some.keys, layers, each))
+        break
+    boxes = [Box(key, width(key, most), size(key)[1]) for key in shown.keys]
+    return _arranged(graph, around, shown, {key: faces[key] for key in shown.keys}, Columns(), boxes, gaps)
 
 
 def _fitted(width: float) -> float:
