@@ -14,17 +14,20 @@ CHIP_HEIGHT = 18
 _PAD = 7.0
 _MARK = 6.0  # the mark inside a chip
 _GAP = 5.0
+# To join two flags takes as long as to draw a line, and a list asks for hundreds.
+LEFT = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
+RIGHT = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight
+_INK = {Tone.OK: "ok", Tone.WARN: "warn", Tone.BAD: "bad", Tone.LIVE: "accent", Tone.QUIET: "dim"}
+_WASH = {Tone.OK: "ok_soft", Tone.WARN: "warn_soft", Tone.BAD: "bad_soft", Tone.LIVE: "accent_soft", Tone.QUIET: "bg"}
 
 
 def ink(tone: Tone, theme: Theme) -> QColor:
-    names = {Tone.OK: theme.ok, Tone.WARN: theme.warn, Tone.BAD: theme.bad, Tone.LIVE: theme.accent}
-    return QColor(names.get(tone, theme.dim))
+    return QColor(getattr(theme, _INK[tone]))
 
 
 def wash(tone: Tone, theme: Theme) -> QColor:
     """The soft background that goes with `ink`."""
-    names = {Tone.OK: theme.ok_soft, Tone.WARN: theme.warn_soft, Tone.BAD: theme.bad_soft, Tone.LIVE: theme.accent_soft}
-    return QColor(names.get(tone, theme.bg))
+    return QColor(getattr(theme, _WASH[tone]))
 
 
 # A row asks for several each time it is painted; there are few bases, and to compare them costs less than their keys.
@@ -94,7 +97,7 @@ def draw_chip(painter: QPainter, box: QRectF, sign: Sign, theme: Theme, base: QF
     painter.setPen(ink(sign.tone, theme))
     room = QRectF(left, box.top(), box.right() - _PAD - left + 1, box.height())
     word = QFontMetricsF(small).elidedText(sign.word, Qt.TextElideMode.ElideRight, room.width())
-    painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, word)
+    painter.drawText(room, LEFT, word)
     painter.restore()
 
 

@@ -18,6 +18,13 @@ EDGE = 8  # from the panel's edge to a heading; a row's highlight stands 4 outsi
 CHEVRON = 16
 MARK = 8
 _GAP = 8
+_SELECTED, _MOUSEOVER, _HASFOCUS, _CHILDREN, _OPEN = (
+    flag.value
+    for flag in (
+        QStyle.StateFlag.State_Selected, QStyle.StateFlag.State_MouseOver, QStyle.StateFlag.State_HasFocus,
+        QStyle.StateFlag.State_Children, QStyle.StateFlag.State_Open,
+    )
+)  # fmt: skip
 
 Index = QModelIndex | QPersistentModelIndex
 
@@ -43,7 +50,7 @@ class RowDelegate(QStyledItemDelegate):
         if not isinstance(model, RowModel) or row is None or shown is None:
             return
         rect: QRect = option.rect  # type: ignore[attr-defined]
-        state: QStyle.StateFlag = option.state  # type: ignore[attr-defined]
+        state: int = option.state.value  # type: ignore[attr-defined]
         base: QFont = option.font  # type: ignore[attr-defined]
         theme = self._appearance.theme
         painter.save()
@@ -64,24 +71,22 @@ def _heading(painter: QPainter, rect: QRect, text: str, theme: Theme, base: QFon
     painter.drawText(where, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignBottom, text)
 
 
-def _row(
-    painter: QPainter, rect: QRect, row: Shown, state: QStyle.StateFlag, depth: int, theme: Theme, base: QFont
-) -> None:
-    selected = bool(state & QStyle.StateFlag.State_Selected)
-    hover = bool(state & QStyle.StateFlag.State_MouseOver)
+def _row(painter: QPainter, rect: QRect, row: Shown, state: int, depth: int, theme: Theme, base: QFont) -> None:
+    selected = bool(state & _SELECTED)
+    hover = bool(state & _MOUSEOVER)
     if selected or hover:
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(theme.accent_soft if selected else theme.bg))
         painter.drawRoundedRect(QRectF(rect).adjusted(4, 1, -4, -1), 6, 6)
-    if selected and state & QStyle.StateFlag.State_HasFocus:
+    if selected and state & _HASFOCUS:
         painter.setPen(QPen(QColor(theme.accent), 1))
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawRoundedRect(QRectF(rect).adjusted(4.5, 1.5, -4.5, -1.5), 6, 6)
 
     left = rect.left() + row_left(depth)
-    if state & QStyle.StateFlag.State_Children:
+    if state & _CHILDREN:
         box = QRectF(left, rect.top(), CHEVRON, rect.height())
-        _chevron(painter, box, bool(state & QStyle.StateFlag.State_Open), QColor(theme.dim))
+        _chevron(painter, box, bool(state & _OPEN), QColor(theme.dim))
     left += CHEVRON
     if row.mark is not None:
         box = QRectF(left, rect.center().y() + 0.5 - MARK / 2, MARK, MARK)
@@ -104,7 +109,7 @@ def _row(
     painter.setPen(QColor(theme.accent if selected else theme.ink))
     name = QFontMetricsF(text).elidedText(row.text, Qt.TextElideMode.ElideMiddle, right - left)
     where = QRectF(left, rect.top(), right - left, rect.height())
-    painter.drawText(where, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, name)
+    painter.drawText(where, marks.LEFT, name)
 
 
 def _secondary(
@@ -120,7 +125,7 @@ def _secondary(
     painter.setFont(small)
     painter.setPen(QColor(theme.dim))
     where = QRectF(right - width - 1, rect.top(), width + 1, rect.height())
-    painter.drawText(where, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, row.right)
+    painter.drawText(where, marks.RIGHT, row.right)
     return width + _GAP + 1
 
 

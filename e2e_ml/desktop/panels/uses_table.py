@@ -205,8 +205,7 @@ class _UseDelegate(QStyledItemDelegate):
         painter.setPen(QColor(theme.accent if cell.ref is not None else theme.dim if column == LINK else theme.ink))
         metrics = QFontMetricsF(font)
         text = metrics.elidedText(cell.text, Qt.TextElideMode.ElideMiddle, box.width())
-        side = Qt.AlignmentFlag.AlignRight if column == METRIC else Qt.AlignmentFlag.AlignLeft
-        painter.drawText(box, side | Qt.AlignmentFlag.AlignVCenter, text)
+        painter.drawText(box, marks.RIGHT if column == METRIC else marks.LEFT, text)
         if column == MODEL and sign is not None:
             left = box.left() + metrics.horizontalAdvance(text) + 6
             width = min(box.right() - left + 4, marks.chip_width(sign, base, mark=False))

@@ -285,7 +285,7 @@ def _line(
     shown = look.cut(text, pixels, room.width(), bold=bold)
     painter.setFont(look.font(pixels, bold=bold))
     painter.setPen(ink)
-    painter.drawText(room, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter, shown)
+    painter.drawText(room, marks.LEFT, shown)
     if struck:
         y = room.center().y() + 0.5
         painter.drawLine(QPointF(room.left(), y), QPointF(room.left() + look.width(shown, pixels, bold=bold), y))
