@@ -56,6 +56,13 @@ def lifecycle() -> Graph:
     return graph_of(nodes, [Edge(up, down, relation, Evidence.DECLARED) for up, down, relation in ties])
 
 
+def test_one_thing_stands_and_several_stand() -> None:
+    feature = refs.feature("p", "drives", "idle_minutes")
+    service = refs.feature_service("p", "eta")
+    graph = graph_of([Node(feature), Node(service)], [Edge(feature, service, Relation.FEEDS, Evidence.DECLARED)])
+    assert text(consequences.if_it_changes(graph, feature)).startswith("1 feature service stands on it")
+
+
 def test_a_change_names_what_is_in_use_and_whom_to_tell() -> None:
     said = text(consequences.if_it_changes(lifecycle(), SOURCE))
     assert "2 features, 2 runs, 2 model versions, 1 endpoint stand on it" in said

@@ -48,7 +48,8 @@ def if_it_changes(graph: Graph, ref: Ref) -> list[Line]:
     counts = [words.count(found.counts[kind], kind.value) for kind in _COUNTED if found.counts.get(kind)]
     if not counts:
         return []
-    lines: list[Line] = [(Span(", ".join(counts)), Span(" stand on it", dim=True))]
+    stand = "stands" if sum(found.counts.get(kind, 0) for kind in _COUNTED) == 1 else "stand"
+    lines: list[Line] = [(Span(", ".join(counts)), Span(f" {stand} on it", dim=True))]
     if found.live:
         lines.append(
             (Span("In use: ", dim=True), *_some([_live(graph, live) for live in found.live[:LISTED]], len(found.live)))

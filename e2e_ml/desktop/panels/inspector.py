@@ -47,7 +47,7 @@ from e2e_ml.refs import Kind, Ref, experiment
 ORIGIN = "inspector"
 _TICK = 30_000  # ms; relative times grow old
 _PIPELINES = 4  # told in full before "and 3 more"
-_USES = 20  # runs, those of versions with an alias first; "the newest 20 of 1,200" says that there are more
+_USES = 20  # runs, those of versions with an alias first; "20 of 1,200" says that there are more
 EMPTY = (
     "Choose anything, in the tree or inside a page: this panel tells who made it, what it is, when it changed, how it "
     "is computed and why it exists, and which runs and models stand on it."
@@ -197,7 +197,10 @@ class Inspector(QWidget):
         self.table = UsesTable(appearance, self.uses)
         self.evidence = QLabel(self.uses)
         self.evidence.setProperty("role", "small")
-        self.evidence.setToolTip("How the links are known; each run's tooltip says why.")
+        self.evidence.setToolTip(
+            "How many are listed, those with an alias first, then the newest; and how the links are known. Each run's "
+            "tooltip says why."
+        )
         self.uses.head.addWidget(self.evidence)
         self.no_uses = QLabel("No run is known to use it so far.", self.uses)
         self.no_uses.setProperty("role", "dim")
@@ -221,7 +224,7 @@ class Inspector(QWidget):
         sheet = _Sheet(self)
         sheet.setObjectName("inspectorSheet")
         column = QVBoxLayout(sheet)
-        column.setContentsMargins(2 * GRID, GRID + 4, 2 * GRID, 2 * GRID)
+        column.setContentsMargins(2 * GRID, GRID + 4, GRID, 2 * GRID)  # beside it the room of the scroll bar
         column.setSpacing(2 * GRID)
         head = QVBoxLayout()
         head.setSpacing(2)
@@ -288,11 +291,12 @@ class Inspector(QWidget):
         self._show_pipelines(graph, ref, pipelines(graph, ref, now, _PIPELINES))
         self.follows.tell(graph, ref, now)
         found = all_uses.runs
-        more = f" · the newest {len(found)} of {all_uses.total:,}" if all_uses.total > len(found) else ""
-        self.uses.heading.setText(_uses_title(ref.kind) + more)
+        self.uses.heading.setText(_uses_title(ref.kind))
         self.table.show_uses(found)
         self.table.setVisible(bool(found))
-        self.evidence.setText(("all " if len(found) > 1 else "") + self.table.evidence if self.table.evidence else "")
+        some = f"{len(found)} of {all_uses.total:,}" if all_uses.total > len(found) else ""
+        known = ("all " if len(found) > 1 else "") + self.table.evidence if self.table.evidence else ""
+        self.evidence.setText(" · ".join(part for part in (some, known) if part))
         self.no_uses.setVisible(not found)
         self._settle()
 

@@ -93,18 +93,19 @@ def _row(painter: QPainter, rect: QRect, row: Shown, state: int, depth: int, the
         marks.draw_mark(painter, box, row.mark.tone, theme)
         left += MARK + _GAP
 
+    text = marks.font(base, TEXT, QFont.Weight.DemiBold if selected else QFont.Weight.Normal)
     right = rect.right() + 1 - EDGE - 4
     room = right - left
     if row.chip is not None:
         plain = row.mark is not None  # the shape stands at the left already
-        width = min(marks.chip_width(row.chip, base, mark=not plain), room * 0.55)
+        name = QFontMetricsF(text).horizontalAdvance(row.text)  # a chip gives way to it, as far as it can be read
+        width = min(marks.chip_width(row.chip, base, mark=not plain), max(room - name - _GAP, room * 0.4))
         chip = marks.middle_row(QRect(left, rect.top(), int(room), rect.height()), width, marks.CHIP_HEIGHT)
         marks.draw_chip(painter, chip.translated(0, 0.5), row.chip, theme, base, mark=not plain)
         right = chip.left() - _GAP
     if row.right:
         right -= _secondary(painter, rect, row, left, right, theme, base)
 
-    text = marks.font(base, TEXT, QFont.Weight.DemiBold if selected else QFont.Weight.Normal)
     painter.setFont(text)
     painter.setPen(QColor(theme.accent if selected else theme.ink))
     name = QFontMetricsF(text).elidedText(row.text, Qt.TextElideMode.ElideMiddle, right - left)

@@ -36,7 +36,7 @@ class Placeholder(QWidget):
         self._title = title
         self._since: datetime | None = None
         self._dot = StateDot(appearance, self)
-        self.headline = _label("placeholderTitle")
+        self.headline = _label("placeholderTitle", wrap=True)
         self._when = _label("placeholderWhen")
         self.sentence = _label("placeholderSentence", wrap=True)
         self._progress = QProgressBar(self)
@@ -55,8 +55,7 @@ class Placeholder(QWidget):
         head = QHBoxLayout()
         head.setSpacing(GRID)
         head.addWidget(self._dot)
-        head.addWidget(self.headline)
-        head.addStretch(1)
+        head.addWidget(self.headline, 1)
         column = QVBoxLayout()
         column.setSpacing(GRID)
         column.addLayout(head)
