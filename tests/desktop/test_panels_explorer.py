@@ -273,6 +273,18 @@ def test_a_long_list_is_made_beside_what_else_there_is_to_do(qtbot: QtBot, seat:
     assert explorer.selected() == flights.GUSTY
 
 
+def test_while_a_stage_is_listed_nothing_of_another_is_shown(qtbot: QtBot, seat: tuple[Desk, Explorer]) -> None:
+    made, explorer = seat
+    explorer.show_stage("Data")
+    made.lifecycle.replace(flights.flights(extra_features=5000))
+    explorer.show_stage("Features")
+    assert explorer.empty.text() == "Listing 5,019 features …"
+    assert explorer.empty.isVisible()
+    follows(qtbot, explorer)
+    assert explorer.tree.isVisible()
+    assert listed(explorer)[0] == "Views"
+
+
 def test_a_list_that_is_still_being_made_gives_way_to_a_newer_one(qtbot: QtBot, seat: tuple[Desk, Explorer]) -> None:
     made, explorer = seat
     made.lifecycle.replace(flights.flights(extra_features=5000))

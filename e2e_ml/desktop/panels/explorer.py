@@ -167,6 +167,8 @@ class Explorer(QWidget):
         self._rows = ()
         self.search.clear()
         self._rebuild()
+        if self._slice.isActive():  # until it is there, nothing of another stage
+            self._take(())
 
     # Rows.
 
@@ -216,6 +218,9 @@ class Explorer(QWidget):
         self.tree.verticalScrollBar().setValue(0 if query.strip() else scroll)
 
     def _why_empty(self, query: str) -> str:
+        if not self._rows and self._slice.isActive():
+            n = self._lifecycle.graph.count(self._stage.counted)
+            return f"Listing {words.count(n, self._stage.noun)} …"
         if not self._rows:
             return self._stage.empty if self._is_read(self._stage.name) else UNREAD
         return f"Nothing here is called “{query.strip()}”. Names, descriptions, owners and tags are searched."

@@ -163,6 +163,8 @@ def _features(graph: Graph) -> Steps[list[Row]]:
         if child.ref.parent is not None:
             of.setdefault(child.ref.parent, []).append(child)
         yield
+    for _ in graph.nodes(Kind.DAG):  # a view tells how its DAG fares: not one by one, when they come into sight
+        yield
 
     def of_feature(node: Node) -> Row:
         return _row(
