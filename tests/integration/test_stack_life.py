@@ -103,7 +103,12 @@ def test_airflow_lives_on_without_its_scheduler_and_nothing_outlives_its_owner(
         told = subprocess.check_output([sys.executable, "-c", PRINT_CONNECTION], env=warden.environ(), text=True)
         assert told.split()[-1] == "e2e_ml.stack.airflow_database"
         os.kill(scheduler, signal.SIGKILL)
-        until(lambda: airflow.status().state is State.UP and scheduler not in airflow.status().pids)
+
+        def another_schedules() -> bool:
+            now = airflow.status()  # the dead one is missing for a moment before its place is taken
+            return now.state is State.UP and len(now.pids) == 3 and scheduler not in now.pids
+
+        until(another_schedules)
         assert airflow.status().pids[::2] == (api_server, dag_processor)
 
         with httpx.Client(base_url=f"{airflow.url}/api/v2", headers=dict(login.headers), trust_env=False) as client:
