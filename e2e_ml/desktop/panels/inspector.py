@@ -215,7 +215,6 @@ class Inspector(QWidget):
         self._tick = QTimer(self)
         self._tick.setInterval(_TICK)
         self._tick.timeout.connect(self.refresh)
-        self._tick.start()
         lifecycle.changed.connect(self.refresh)
         focus.changed.connect(self._turn)
         self.refresh()
@@ -278,6 +277,7 @@ class Inspector(QWidget):
 
     def refresh(self) -> None:
         """Tell of what is in focus, by the graph and the clock as they are now."""
+        self._tick.start()  # what was told now does not grow old before that
         ref = self._focus.current
         self._pages.setCurrentWidget(self.area if ref else self.empty)
         if ref is None:
