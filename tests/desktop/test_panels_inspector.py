@@ -134,6 +134,12 @@ def with_gate_and_wishes() -> Graph:
     return graph_of([*graph.nodes(), gate, cold, open_, made], edges)
 
 
+def test_what_is_on_demand_and_of_which_no_time_is_known_has_no_empty_line() -> None:
+    gate = Node(refs.feature_view("flights", "gate"), {"on_demand": True})
+    answers = {answer.question: answer.text for answer in five_answers(graph_of([gate]), gate.ref, NOW)}
+    assert answers["When"] == "computed when it is asked for"
+
+
 def test_what_is_on_demand_needs_no_pipeline_and_says_what_it_is_computed_from(seat: tuple[Desk, Inspector]) -> None:
     made, inspector = seat
     made.lifecycle.replace(with_gate_and_wishes())

@@ -34,7 +34,7 @@ class Computed(Defined):
         facts = self.node.facts
         known = self.times(("since", facts.get("first_seen")), ("written", facts.get("last_written")))
         if facts.get("on_demand"):
-            return [known, (Span("computed when it is asked for"),)]
+            return told([known, (Span("computed when it is asked for"),)], NO_TIME)
         made_by = questions.pipeline(self.graph, self.node.ref)
         dag = self.graph.get(made_by) if made_by else None
         due = dag.facts.get("next_run") if dag else None
