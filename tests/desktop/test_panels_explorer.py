@@ -13,7 +13,7 @@ from e2e_ml import refs
 from e2e_ml.desktop.panels import tree
 from e2e_ml.desktop.panels.explorer import ORIGIN, Explorer
 from e2e_ml.desktop.panels.row_delegate import row_left
-from e2e_ml.lineage.graph import Node
+from e2e_ml.lineage.graph import Edge, Evidence, Node, Relation
 from e2e_ml.lineage.index.given import graph_of
 from e2e_ml.refs import Kind, Ref
 from tests.desktop import lifecycles as flights
@@ -72,6 +72,19 @@ def test_features_are_listed_under_their_views_and_services(seat: tuple[Desk, Ex
     assert rows[place + 1 : place + 7] == ["temp", "wind_speed", "visib", "gusty", "is_freezing", "wind_mean_6h"]
     assert rows[rows.index("Services") + 1] == "flight_delay"
     assert explorer.search.placeholderText() == "Filter 19 features"
+
+
+def test_what_only_the_lineage_of_columns_tells_of_is_listed_as_no_feature(seat: tuple[Desk, Explorer]) -> None:
+    made, explorer = seat
+    old, key = made.lifecycle.graph, flights.feature_ref("hourly_weather", "origin")
+    column = refs.column("file", "/data/weather.parquet", "origin")
+    edges = [edge for node in old.nodes() for edge in old.downstream(node.ref)]
+    edges += [Edge(column, key, Relation.FEEDS, Evidence.OBSERVED)]
+    made.lifecycle.replace(graph_of([*old.nodes(), Node(column), Node(key)], edges))
+    assert key in made.lifecycle.graph
+    rows = listed(explorer)
+    assert "temp" in rows
+    assert "origin" not in rows
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 
 from e2e_ml.desktop.panels import signs, words
 from e2e_ml.desktop.panels.signs import Sign, Tone
-from e2e_ml.lineage.graph import Graph, Node
+from e2e_ml.lineage.graph import Graph, Node, Relation
 from e2e_ml.lineage.questions import CHAMPION
-from e2e_ml.refs import Kind, Ref, dag_run
+from e2e_ml.refs import Kind, Ref, dag_run, feature
 
 RECENT = 8  # runs listed under a DAG
 LISTED = 50  # runs of an experiment and versions of a model listed one by one, the newest
@@ -158,10 +158,9 @@ def _data(graph: Graph) -> Steps[list[Row]]:
 
 
 def _features(graph: Graph) -> Steps[list[Row]]:
-    of: dict[Ref, list[Node]] = {}
-    for child in graph.nodes(Kind.FEATURE):
-        if child.ref.parent is not None:
-            of.setdefault(child.ref.parent, []).append(child)
+    known: dict[Ref, Node] = {}
+    for node in graph.nodes(Kind.FEATURE):
+        known[node.ref] = node
         yield
     for _ in graph.nodes(Kind.DAG):  # a view tells how its DAG fares: not one by one, when they come into sight
         yield
@@ -172,9 +171,13 @@ def _features(graph: Graph) -> Steps[list[Row]]:
         )
 
     def of_view(node: Node) -> Row:
-        names: Sequence[str] = node.facts.get("features") or ()
-        order = {name: place for place, name in enumerate(names)}
-        below = sorted(of.get(node.ref, ()), key=lambda child: order.get(child.ref.name, len(order)))
+        # Its keys and its time have the names of features too, where others tell of its columns.
+        named = [
+            feature(node.ref.instance, node.ref.name, str(name), node.ref.scheme)
+            for name in node.facts.get("features") or ()
+        ]
+        held = [edge.downstream for edge in graph.downstream(node.ref) if edge.relation is Relation.CONTAINS]
+        below = [known[ref] for ref in dict.fromkeys([*named, *held]) if ref in known]
 
         def tell(now: datetime) -> Shown:
             sign = signs.freshness(graph, node.ref, now)
