@@ -45,9 +45,10 @@ class RowDelegate(QStyledItemDelegate):
 
     def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
         model = index.model()
-        row = model.row_at(index) if isinstance(model, RowModel) else None
-        shown = model.shown_at(index) if isinstance(model, RowModel) else None
-        if not isinstance(model, RowModel) or row is None or shown is None:
+        if not isinstance(model, RowModel):
+            return
+        row, shown = model.row_at(index), model.shown_at(index)
+        if row is None or shown is None:
             return
         rect: QRect = option.rect  # type: ignore[attr-defined]
         state: int = option.state.value  # type: ignore[attr-defined]
